@@ -1,0 +1,31 @@
+# Two commands do everything on a machine with Python and make: `make demo` and `make test`.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# A real tiny model where there is one, else a random tiny Llama.
+MODEL := $(firstword $(wildcard ../shared/models/stories260k) tiny)
+
+.PHONY: demo test lint types layers unit
+
+demo: .venv/installed
+	$(BIN)/planish antislop $(MODEL)
+
+test: lint types layers unit
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/installed
+	$(BIN)/mypy
+
+layers: .venv/installed
+	$(BIN)/lint-imports
+
+unit: .venv/installed
+	$(BIN)/pytest
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $@

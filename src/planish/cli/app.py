@@ -1,0 +1,24 @@
+"""The verbs, gathered. Nothing heavy is imported before a verb runs."""
+
+import typer
+
+from planish.cli.antislop import antislop
+from planish.cli.autoif import autoif
+from planish.cli.condition import condition
+from planish.cli.diff import diff
+from planish.cli.rectify import rectify
+from planish.cli.verb import recipe_verb
+
+app = typer.Typer(
+    name="planish",
+    help="Find what a language model does too much, steer it while it writes, train it out, and prove it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+recipe_verb(app, antislop, samples=4, max_tokens=200)
+recipe_verb(app, autoif, samples=8, max_tokens=100)
+recipe_verb(app, condition, samples=32, max_tokens=60)
+recipe_verb(app, rectify, samples=96, max_tokens=20)
+recipe_verb(app, diff, samples=4, max_tokens=200)

@@ -1,0 +1,17 @@
+"""`planish condition MODEL`."""
+
+from planish.cli.verb import Model, Run
+
+
+def condition(run: Run, model: Model) -> None:
+    """Teach a model two tags, cheerful and gloomy, and write with either."""
+    from planish.models.bundled import openings
+    from planish.recipes.condition import condition as recipe
+    from planish.records.prompt import opening
+
+    run.show(
+        [model],
+        lambda models, prompts, sampling: recipe(models[0], prompts, run.samples, sampling, run.seed),
+        openings,
+        opening,
+    )

@@ -1,0 +1,119 @@
+"""What every recipe verb does around its recipe: read, load, run, show, save; and the flags for that."""
+
+import inspect
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from planish.errors import UsageError
+
+if TYPE_CHECKING:
+    from planish.models.language_model import LanguageModel
+    from planish.recipes.outcome import Outcome
+    from planish.records.prompt import Prompt
+    from planish.steer.sampling import Sampling
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A folder, a Hub id, or tiny (a random tiny Llama).")]
+
+
+@dataclass(frozen=True)
+class Run:
+    """The flags that all recipe verbs share, as the user gave them."""
+
+    prompts: Annotated[Path | None, typer.Option(help="A text file, a prompt a line, or JSONL. Default: our own.")]
+    limit: Annotated[int | None, typer.Option(min=3, help="Use only so many prompts.")]
+    samples: Annotated[int, typer.Option(min=1, help="Texts a prompt.")]
+    max_tokens: Annotated[int, typer.Option(min=1, help="The longest text, in tokens.")]
+    set: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Sampling, such as top_p=0.9.")]
+    seed: Annotated[int, typer.Option(help="Of every draw.")]
+    device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda or mps.")]
+    out: Annotated[Path | None, typer.Option(help="Save the model and every row to this new folder.")]
+    json: Annotated[bool, typer.Option("--json", help="Print the evidence as JSON.")]
+
+    def show(
+        self,
+        models: Sequence[str],
+        recipe: "Callable[[Sequence[LanguageModel], Sequence[Prompt], Sampling], Outcome]",
+        own_prompts: "Callable[[], list[Prompt]]",
+        from_line: "Callable[[str, str], Prompt]",
+    ) -> None:
+        """Run a recipe on these models and show its evidence.
+
+        Raises:
+            PlanishError: whatever the user can mend.
+        """
+        from planish.cli.table import show_evidence
+        from planish.models.language_model import LanguageModel
+        from planish.records.prompt_file import read_prompts
+
+        sampling = self._sampling()
+        prompts = own_prompts() if self.prompts is None else read_prompts(self.prompts, from_line)
+        if self.out is not None and self.out.exists():
+            raise UsageError(f"{self.out} is already there", "give a new folder with --out")
+        _quieten_libraries()
+        started = time.monotonic()
+        print(f"{' and '.join(models)}, {len(prompts[: self.limit])} prompts …", file=sys.stderr, flush=True)
+        loaded = [LanguageModel.load(name, self.device) for name in models]
+        outcome = recipe(loaded, prompts[: self.limit], sampling)
+        if self.out is not None:
+            outcome.save(self.out)
+        if self.json:
+            evidence = [line.model_dump() for line in outcome.evidence]
+            print(json.dumps({"evidence": evidence, "notes": [*outcome.notes]}))
+        else:
+            show_evidence(outcome)
+        saved = f", saved to {self.out}" if self.out is not None else ""
+        print(f"{time.monotonic() - started:.0f} s{saved}", file=sys.stderr)
+
+    def _sampling(self) -> "Sampling":
+        from planish.steer.sampling import Sampling
+
+        values: dict[str, str | int] = {"max_tokens": self.max_tokens}
+        for setting in self.set or ():
+            key, equals, value = setting.partition("=")
+            if not equals:
+                raise UsageError(f"--set {setting} is not KEY=VALUE", "write it like --set top_p=0.9")
+            values[key] = value
+        return Sampling.from_user(values)
+
+
+def recipe_verb(app: typer.Typer, verb: Callable[..., None], samples: int, max_tokens: int) -> None:
+    """Add a verb to the command line, with all flags of `Run` behind its own. Its first parameter is the `Run`."""
+    defaults = {"samples": samples, "max_tokens": max_tokens, "seed": 0, "device": "cpu", "json": False}
+    hints = get_type_hints(Run, include_extras=True)
+    flags = [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=defaults.get(field.name), annotation=hints[field.name]
+        )
+        for field in fields(Run)
+    ]
+    own = list(inspect.signature(verb).parameters.values())[1:]
+
+    def command(**given: Any) -> None:
+        run = Run(**{flag.name: given.pop(flag.name) for flag in flags})
+        verb(run, **given)
+
+    command.__doc__ = verb.__doc__
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *flags)}
+    command.__signature__ = inspect.Signature([*own, *flags])  # type: ignore[attr-defined]
+    app.command(name=verb.__name__)(command)
+
+
+def _quieten_libraries() -> None:
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", module="transformers|trl|peft|torch")
+    try:
+        from datasets import disable_progress_bars
+    except ImportError:
+        return
+    disable_progress_bars()

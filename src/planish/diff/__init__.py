@@ -1,0 +1,1 @@
+"""Two models: where they differ."""

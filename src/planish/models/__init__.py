@@ -1,0 +1,1 @@
+"""Models: loading, prompts and heads; value heads and tags; scoring text."""

@@ -1,0 +1,253 @@
+"""A causal language model with its tokenizer: from a prompt to hidden states, from hidden states to logits."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from transformers.modeling_outputs import BaseModelOutputWithPast
+
+from planish.errors import ModelError
+from planish.records.prompt import Prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers.cache_utils import Cache
+
+# A character is at most four bytes, hence at most four byte tokens; the rest is room for joiners and marks.
+DECODING_WINDOW = 16
+UNFINISHED = "\ufffd"
+# With these, an angle depends on the longest row of the batch, so rows cannot share one.
+BATCH_BOUND_ROPES = {"dynamic", "longrope"}
+
+
+class LanguageModel:
+    """A causal language model and its tokenizer.
+
+    Axes: `B` rows, `T` positions, `C` columns, `D` width, `V` vocabulary.
+    """
+
+    def __init__(self, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", name: str) -> None:
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+        self.name = name
+
+    @classmethod
+    def load(cls, name: str, device: str = "cpu") -> "LanguageModel":
+        """Load a folder or a Hub id; `tiny` is a random tiny Llama. Safetensors only, and never remote code.
+
+        Raises:
+            ModelError: there is no such model, or it is none that decodes from left to right.
+        """
+        if name == "tiny":
+            from planish.models.tiny import tiny_llama
+
+            return tiny_llama()
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(name)
+            model = AutoModelForCausalLM.from_pretrained(name, use_safetensors=True, dtype="auto")
+        except (OSError, ValueError, KeyError) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            hint = "give a folder with config.json and *.safetensors, a Hub id, or tiny"
+            raise ModelError(f"cannot load the model {name!r}: {reason}", hint) from error
+        return cls(model.to(device), tokenizer, name)
+
+    def save(self, folder: Path) -> None:
+        """Write weights (safetensors) and tokenizer, so that plain transformers can load them."""
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+    @property
+    def is_chat(self) -> bool:
+        """Whether it has a chat template."""
+        return bool(self.tokenizer.chat_template)
+
+    @property
+    def tags(self) -> dict[str, int]:
+        """Control tokens, name to id: they stand before a text and are never sampled. Kept in the model's config."""
+        tags: dict[str, int] = getattr(self.model.config, "planish_tags", {})
+        return tags
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.model.device
+
+    @property
+    def vocabulary(self) -> int:
+        """V, the number of logits."""
+        return int(self.model.get_output_embeddings().weight.shape[0])
+
+    @property
+    def width(self) -> int:
+        """D, the width of the final hidden state."""
+        return int(self.model.get_output_embeddings().weight.shape[1])
+
+    @property
+    def context(self) -> int:
+        """How many tokens fit, prompt included."""
+        return int(getattr(self.model.config, "max_position_embeddings", 2**31))
+
+    @property
+    def end_ids(self) -> frozenset[int]:
+        """The tokens that end a text."""
+        ends = self.model.generation_config.eos_token_id if self.model.generation_config else None
+        ends = self.tokenizer.eos_token_id if ends is None else ends
+        return frozenset([] if ends is None else [ends] if isinstance(ends, int) else ends)
+
+    @cached_property
+    def template_hash(self) -> str:
+        """Tells apart models that would see one prompt differently."""
+        return _digest([str(self.tokenizer.chat_template or "documents").encode()])
+
+    @property
+    def model_hash(self) -> str:
+        """Tells apart weights: a hash over the beginning of every tensor."""
+        heads = (tensor.detach().flatten()[:1024].float().cpu() for tensor in self.model.state_dict().values())
+        return _digest(head.numpy().tobytes() for head in heads)
+
+    def encode(self, prompt: Prompt) -> list[int]:
+        """The ids that a prompt begins with.
+
+        Messages go through the chat template. A model without one has only ever seen documents, so each message is a
+        document of its own, and the reply opens the next. A tag stands directly before the text: before one that is to
+        be continued, or before the reply.
+
+        Raises:
+            ModelError: the prompt's tag is unknown to this model.
+        """
+        ids = self._encode_content(prompt)
+        if prompt.tag is None:
+            return ids
+        if prompt.tag not in self.tags:
+            known = ", ".join(self.tags) or "none"
+            raise ModelError(f"the model {self.name!r} has no tag {prompt.tag!r}", f"its tags: {known}")
+        # Directly before the text: what stands before the start of a document, a model has learned to ignore.
+        before = len(ids) if prompt.text is None else int(ids[0] == self.tokenizer.bos_token_id)
+        return [*ids[:before], self.tags[prompt.tag], *ids[before:]]
+
+    def _encode_content(self, prompt: Prompt) -> list[int]:
+        if prompt.text is not None:
+            return list(self.tokenizer(prompt.text)["input_ids"]) or [self._document_start]
+        messages = [turn.model_dump() for turn in prompt.messages or ()]
+        if self.is_chat:
+            rendered = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+            return list(self.tokenizer(rendered, add_special_tokens=False)["input_ids"])
+        documents = (self.tokenizer(turn["content"], add_special_tokens=False)["input_ids"] for turn in messages)
+        start = self._document_start
+        return [token for document in documents for token in (start, *document)] + [start]
+
+    @property
+    def _document_start(self) -> int:
+        for start in (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id):
+            if start is not None:
+                return int(start)
+        raise ModelError(f"the tokenizer of {self.name!r} has no token that begins or ends a document", "set bos_token")
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of some ids, without special tokens."""
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    def newest_text(self, ids: Sequence[int]) -> str:
+        """The characters that the last id adds: none while a character is still missing some of its bytes."""
+        window = ids[-DECODING_WINDOW:]
+        after = self.decode(window)
+        return "" if after.endswith(UNFINISHED) else after[len(self.decode(window[:-1]).rstrip(UNFINISHED)) :]
+
+    def hidden(
+        self, ids: Tensor, position_ids: Tensor, mask: Callable[[int | None], Tensor], cache: "Cache | None" = None
+    ) -> Tensor:
+        """Final hidden states, from which `head` makes logits.
+
+        Args:
+            ids: (B, T) int64.
+            position_ids: (B, T) int64.
+            mask: given a window (how many positions back a token may look; None for all), the mask to be added to the
+                attention scores, (B, 1, T, C).
+            cache: keys and values of earlier columns; extended in place.
+
+        Returns: (B, T, D)
+        """
+        masks = {kind: mask(window) for kind, window in self._attention_windows.items()}
+        output = self.decoder(
+            input_ids=ids,
+            attention_mask=masks if len(masks) > 1 else next(iter(masks.values())),
+            position_ids=position_ids,
+            past_key_values=cache,
+            use_cache=cache is not None,
+        )
+        states: Tensor = output.last_hidden_state
+        return states
+
+    def head(self, hidden: Tensor) -> Tensor:
+        """Logits by the model's own head, with its softcaps and scalings: (..., D) to (..., V), float32.
+
+        The model itself runs, with a stand-in for its decoder that hands back `hidden`: so whatever an architecture
+        does after its decoder is done here too.
+        """
+        flat = hidden.reshape(1, -1, hidden.shape[-1]).to(self.model.dtype)
+        with _decoder_replaced(self.model, _Finished(flat)):
+            logits: Tensor = self.model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=flat.device)).logits
+        return logits.float().reshape(*hidden.shape[:-1], -1)
+
+    @property
+    def decoder(self) -> nn.Module:
+        """The model without its head."""
+        module: nn.Module = getattr(self.model, self.model.base_model_prefix)
+        return module
+
+    @cached_property
+    def _attention_windows(self) -> dict[str, int | None]:
+        config: Any = self.model.config.get_text_config()
+        window = getattr(config, "sliding_window", None)
+        kinds = set(getattr(config, "layer_types", None) or ["sliding_attention" if window else "full_attention"])
+        self._refuse_unless_attention(kinds, config)
+        return {kind: window if kind == "sliding_attention" else None for kind in sorted(kinds)}
+
+    def _refuse_unless_attention(self, kinds: set[str], config: Any) -> None:
+        other = kinds - {"full_attention", "sliding_attention"}
+        if other or getattr(self.model, "_is_stateful", False):
+            what = ", ".join(sorted(other)) or "a recurrent state"
+            raise ModelError(
+                f"the model {self.name!r} has {what}; planish decodes models that are attention throughout"
+            )
+        rope = (getattr(config, "rope_parameters", None) or {}).get("rope_type")
+        if rope in BATCH_BOUND_ROPES:
+            raise ModelError(f"the model {self.name!r} has {rope} rotary angles, which planish cannot batch")
+
+
+class _Finished(nn.Module):
+    """A decoder whose work is done."""
+
+    def __init__(self, hidden: Tensor) -> None:
+        super().__init__()
+        self.output = BaseModelOutputWithPast(last_hidden_state=hidden)
+
+    def forward(self, *_: Any, **__: Any) -> BaseModelOutputWithPast:
+        return self.output
+
+
+@contextmanager
+def _decoder_replaced(model: "PreTrainedModel", stand_in: nn.Module) -> "Iterator[None]":
+    name = model.base_model_prefix
+    decoder = getattr(model, name)
+    setattr(model, name, stand_in)
+    try:
+        yield
+    finally:
+        setattr(model, name, decoder)
+
+
+def _digest(parts: "Any") -> str:
+    hashed = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        hashed.update(part)
+    return hashed.hexdigest()

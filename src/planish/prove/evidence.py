@@ -1,0 +1,123 @@
+"""One line of the before/after table from two sets of generations, or from a figure per generation."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planish.errors import DataError
+from planish.find.behaviour import Behaviour
+from planish.records.evidence import Evidence
+from planish.records.generation import Generation
+from planish.records.prompt import Prompt
+from planish.records.score import Failure, Sample, Score
+from planish.statistics.paired_bootstrap import PairedRates, paired_rates
+
+Better = Literal["lower", "higher", "same"]
+# What was counted in one generation, and out of how much.
+Tally = tuple[float, float]
+
+
+def compare(
+    name: str,
+    unit: str,
+    judge: str,
+    before: Mapping[str, Sequence[Tally]],
+    after: Mapping[str, Sequence[Tally]],
+    *,
+    better: Better,
+    margin: float | None = None,
+    finish: Callable[[NDArray[np.float64]], NDArray[np.float64]] = lambda rate: rate,
+) -> Evidence:
+    """Compare a rate before and after, by paired bootstrap over prompts.
+
+    Args:
+        name: of the figure.
+        unit: of the figure.
+        judge: what measured it.
+        before: tallies of the generations, by prompt id.
+        after: the same, for the same prompts.
+        better: which direction is wanted.
+        margin: with "same", how far the figure may move, in its own unit.
+        finish: turns the pooled rate into the figure.
+
+    Raises:
+        DataError: the two sides do not have the same prompts.
+    """
+    if not before or before.keys() != after.keys():
+        raise DataError(f"{name}: before and after have different prompts", "generate both from the same prompts")
+    pooled = [
+        np.array([np.sum(side[prompt], axis=0) for prompt in before], dtype=np.float64) for side in (before, after)
+    ]
+    rates = paired_rates(pooled[0], pooled[1], finish)
+    change = rates.change
+    return Evidence(
+        name=name,
+        unit=unit,
+        group="held-out prompts",
+        judge=judge,
+        before=rates.before,
+        after=rates.after,
+        difference=rates.difference.value,
+        low=rates.difference.low,
+        high=rates.difference.high,
+        change=change and change.value,
+        change_low=change and change.low,
+        change_high=change and change.high,
+        n=len(before),
+        better=better,
+        margin=margin,
+        verdict=_verdict(rates, better, margin),
+    )
+
+
+def tally(generations: Sequence[Generation], measure: Callable[[Generation], Tally]) -> dict[str, list[Tally]]:
+    """Measure every generation that succeeded, and sort by prompt."""
+    tallies: dict[str, list[Tally]] = defaultdict(list)
+    for generation in generations:
+        if generation.status == "ok":
+            tallies[generation.prompt_id].append(measure(generation))
+    return dict(tallies)
+
+
+def tally_hits(
+    behaviour: Behaviour, prompts: Sequence[Prompt], generations: Sequence[Generation], per: Literal["words", "texts"]
+) -> dict[str, list[Tally]]:
+    """A behaviour's hits in each generation, out of its words or out of the text as one."""
+    scores = {score.generation_id: score for score in score_all(behaviour, prompts, generations)}
+    scored = [generation for generation in generations if generation.id in scores]
+    if per == "words":
+        return tally(scored, lambda item: (1000 * scores[item.id].hits, scores[item.id].words))
+    return tally(scored, lambda item: (scores[item.id].hits, 1))
+
+
+def score_all(behaviour: Behaviour, prompts: Sequence[Prompt], generations: Sequence[Generation]) -> list[Score]:
+    """The scores of the generations that succeeded; those that could not be scored are left out."""
+    answers = behaviour.score(samples_of(prompts, generations))
+    return [answer for answer in answers if not isinstance(answer, Failure)]
+
+
+def samples_of(prompts: Sequence[Prompt], generations: Sequence[Generation]) -> list[Sample]:
+    """Each successful generation with the prompt it was written for."""
+    by_id = {prompt.id: prompt for prompt in prompts}
+    return [
+        Sample(by_id[generation.prompt_id], generation.text, generation.id)
+        for generation in generations
+        if generation.status == "ok"
+    ]
+
+
+def _verdict(
+    rates: PairedRates, better: Better, margin: float | None
+) -> Literal["better", "worse", "unclear", "same", "changed"]:
+    low, high = rates.difference.low, rates.difference.high
+    if better == "same":
+        slack = margin or 0.0
+        if -slack <= low and high <= slack:
+            return "same"
+        return "changed" if low > slack or high < -slack else "unclear"
+    if low <= 0 <= high:
+        return "unclear"
+    return "better" if (high < 0) == (better == "lower") else "worse"

@@ -1,0 +1,27 @@
+"""What a recipe hands back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from planish.models.language_model import LanguageModel
+from planish.records.evidence import Evidence
+from planish.records.record import Record, write_records
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The before/after table, the model that a recipe made (None where weights stayed), and every row behind them."""
+
+    evidence: Sequence[Evidence]
+    model: LanguageModel | None = None
+    rows: Mapping[str, Sequence[Record]] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    def save(self, folder: Path) -> None:
+        """Write the model to `model/` and the rows, the evidence among them, to a JSONL file each."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, records in {**self.rows, "evidence": self.evidence}.items():
+            write_records(folder / f"{name}.jsonl", records)
+        if self.model is not None:
+            self.model.save(folder / "model")

@@ -1,0 +1,1 @@
+"""The typed rows that pass between rooms, and their JSON Lines files."""

@@ -1,0 +1,1 @@
+"""Pure numbers: intervals and rates. Nothing here knows of texts or models."""

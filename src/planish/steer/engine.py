@@ -1,0 +1,216 @@
+"""The decoding engine: many rows at once, any steers, and every row may go back at any time."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from planish.errors import PlanishError, UsageError
+from planish.models.language_model import LanguageModel
+from planish.records.generation import Generation
+from planish.records.prompt import Prompt
+from planish.steer.cache import ColumnCache
+from planish.steer.noise import gumbel
+from planish.steer.row import Row
+from planish.steer.sampling import Sampling
+from planish.steer.steer import MODEL, Rewind, Stage, Steer, Step
+from planish.text.span import Span
+
+# New rows come in together, when this much of the batch has become free: each joining copies the cache.
+LEAST_FREE = 0.25
+# At one position at most so many tokens are taken away, and never so many that less probability than this is left: what
+# remains would not be what the model says. The row goes back further instead.
+MOST_REJECTED = 32
+LEAST_LEFT = 0.01
+# How often a row may go back for every token that it may reach; after that, hits are let pass.
+REWINDS_PER_TOKEN = 2
+
+
+class Engine:
+    """Decodes prompts on one model, with its companions in lock step, under any number of steers.
+
+    Steers act by stage, whatever their order here. Random draws belong to the row: a text does not depend on what else
+    is in the batch.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        steers: Sequence[Steer] = (),
+        sampling: Sampling | None = None,
+        batch_size: int = 64,
+    ) -> None:
+        self.model = model
+        self.steers = steers
+        self.sampling = sampling or Sampling()
+        self.batch_size = batch_size
+        self._models = {MODEL: model}
+        for steer in steers:
+            for name, companion in steer.needs.companions.items():
+                self._models[name] = _same_vocabulary(model, companion or model)
+        self._show_hidden = any(steer.needs.hidden for steer in steers)
+
+    @torch.no_grad()
+    def generate(self, prompts: Sequence[Prompt], samples: int = 1, seed: int = 0) -> list[Generation]:
+        """Write `samples` texts for every prompt, in the order of the prompts.
+
+        A prompt that cannot be decoded comes back as a failed generation and stops nothing else.
+
+        Raises:
+            UsageError: some of the prompts carry a tag and some do not.
+        """
+        rows = [self._row(prompt, sample, seed) for prompt in prompts for sample in range(samples)]
+        if len({row.prompt.tag is None for row in rows}) > 1:
+            raise UsageError("prompts with and without a tag stand in one call", "decode them in two calls")
+        waiting = deque(row for row in rows if row.finish is None)
+        caches = {name: ColumnCache(model) for name, model in self._models.items()}
+        batch: list[Row] = []
+        while batch or waiting:
+            free = self.batch_size - len(batch)
+            if waiting and free >= LEAST_FREE * self.batch_size:
+                self._admit([waiting.popleft() for _ in range(min(free, len(waiting)))], batch, caches)
+            self._step(batch, caches)
+            going_on = [index for index, row in enumerate(batch) if row.finish is None]
+            batch = [batch[index] for index in going_on]
+            for cache in caches.values():
+                cache.keep_rows(going_on)
+        hashes = self.model.model_hash, self.model.template_hash
+        return [row.generation(MODEL, *hashes) for row in rows]
+
+    def _row(self, prompt: Prompt, sample: int, seed: int) -> Row:
+        seen = dict.fromkeys(self._models, prompt)
+        for steer in self.steers:
+            seen |= steer.prepare(seen[MODEL])
+        row = Row(prompt=seen[MODEL], sample=sample, seed=seed, prompt_ids={}, limit=self.sampling.max_tokens)
+        try:
+            row.prompt_ids = {name: model.encode(seen[name]) for name, model in self._models.items()}
+        except PlanishError as error:
+            row.fail(error.message)
+            return row
+        room = min(model.context - len(row.prompt_ids[name]) for name, model in self._models.items())
+        row.limit = min(row.limit, room)
+        if room < 1:
+            row.fail(f"the prompt fills the context of {self.model.context} tokens")
+        return row
+
+    def _admit(self, rows: list[Row], batch: list[Row], caches: dict[str, ColumnCache]) -> None:
+        for name, cache in caches.items():
+            # All but the last token: that one is read in the step, as every other row's last token is.
+            cache.add_rows([row.prompt_ids[name][:-1] for row in rows])
+        batch.extend(rows)
+
+    def _step(self, rows: list[Row], caches: dict[str, ColumnCache]) -> None:
+        """Read each row's last token, draw the next, and go back where a steer says so."""
+        hidden = {name: cache.feed([row.ids(name)[-1:] for row in rows]) for name, cache in caches.items()}
+        logits = {name: self._models[name].head(states) for name, states in hidden.items()}
+        dead_ends: list[Rewind] = []
+        step = Step(rows, logits, hidden[MODEL] if self._show_hidden else None)
+        step = self._stage("mix", step, dead_ends)
+        probabilities = step.logits[MODEL].softmax(-1)
+        step = _with_logits(step, self._without_rejected(rows, step.logits[MODEL]))
+        step = self._stage("forbid", step, dead_ends)
+        step = _with_logits(step, self.sampling.truncate(step.logits[MODEL]))
+        step = self._stage("cap", step, dead_ends)
+        drawn = self._draw(rows, step.logits[MODEL]).tolist()
+        stuck = [rewind for rewind in dead_ends if not self._go_back(rewind, rows, caches)]
+        gone_back = {rewind.row for rewind in dead_ends} - {rewind.row for rewind in stuck}
+        spans: list[list[list[Span]]] = [[[] for _ in rows] for _ in self.steers]
+        for index, (row, token) in enumerate(zip(rows, drawn, strict=True)):
+            if index not in gone_back:
+                for steer_spans, found in zip(spans, self._write(row, token, probabilities[index, token]), strict=True):
+                    steer_spans[index] = found
+        for rewind in stuck:
+            rows[rewind.row].let_pass(len(rows[rewind.row].tokens) - 1, rewind.rule)
+        self._review(step, spans, caches)
+
+    def _stage(self, stage: Stage, step: Step, rewinds: list[Rewind]) -> Step:
+        for steer in self.steers:
+            if steer.stage == stage:
+                adjustment = steer.adjust(step)
+                rewinds.extend(adjustment.rewinds)
+                step = _with_logits(step, adjustment.logits)
+        return step
+
+    def _without_rejected(self, rows: list[Row], logits: Tensor) -> Tensor:
+        logits = logits.clone()
+        logits[:, list(self.model.tags.values())] = -torch.inf
+        for index, row in enumerate(rows):
+            logits[index, list(row.rejected.get(len(row.tokens), ()))] = -torch.inf
+        return logits
+
+    def _draw(self, rows: list[Row], logits: Tensor) -> Tensor:
+        """One token a row. The number of rewinds is part of the key: after each, all noise is fresh."""
+        if self.sampling.temperature == 0:
+            return logits.argmax(-1)
+        keys = [(row.seed, row.prompt.id, row.sample, len(row.tokens), row.rewinds) for row in rows]
+        return (logits + gumbel(keys, logits.shape[-1], logits.device)).argmax(-1)
+
+    def _write(self, row: Row, token: int, probability: Tensor) -> list[list[Span]]:
+        """Write a token down, and return what it completes, a list of spans a steer."""
+        if not probability.isfinite():
+            row.fail("the model's logits are not finite")
+            return [[] for _ in self.steers]
+        states = (
+            row.states[-1]
+            if row.states
+            else [steer.needs.matcher and steer.needs.matcher.start for steer in self.steers]
+        )
+        ended = token in self.model.end_ids
+        piece = "" if ended else self.model.newest_text([*row.ids(MODEL), token])
+        row.write(token, piece, float(probability))
+        if ended or len(row.tokens) == row.limit:
+            row.finish = "stop" if ended else "length"
+        found: list[list[Span]] = []
+        for index, steer in enumerate(self.steers):
+            if (matcher := steer.needs.matcher) is None:
+                found.append([])
+                continue
+            match = matcher.feed(states[index], piece)
+            states = (*states[:index], match.state, *states[index + 1 :])
+            found.append(match.spans + (matcher.finish(match.state) if row.finish else []))
+        row.states.append(tuple(states))
+        return found
+
+    def _review(self, step: Step, spans: list[list[list[Span]]], caches: dict[str, ColumnCache]) -> None:
+        """Let every steer see what was written, and go back once a row, as far as any steer asks."""
+        furthest: dict[int, Rewind] = {}
+        for steer, found in zip(self.steers, spans, strict=True):
+            for rewind in steer.review(replace(step, spans=found)):
+                if rewind.row not in furthest or rewind.position < furthest[rewind.row].position:
+                    furthest[rewind.row] = rewind
+        for rewind in furthest.values():
+            row = step.rows[rewind.row]
+            if not self._go_back(rewind, step.rows, caches):
+                row.let_pass(rewind.position, rewind.rule)
+
+    def _go_back(self, rewind: Rewind, rows: Sequence[Row], caches: dict[str, ColumnCache]) -> bool:
+        """Go back to the asked position, or before it where too little would be left there."""
+        row, position = rows[rewind.row], rewind.position
+        while position >= 0 and not _can_draw_again(row, position):
+            position -= 1
+        if position < 0 or row.rewinds >= REWINDS_PER_TOKEN * row.limit + MOST_REJECTED:
+            return False
+        row.rewind(position, rewind.rule)
+        for name, cache in caches.items():
+            # One token more than stays true: it is read again, for the distribution at `position`.
+            cache.rewind(rewind.row, len(row.prompt_ids[name]) + position - 1)
+        return True
+
+
+def _can_draw_again(row: Row, position: int) -> bool:
+    rejected = row.rejected.get(position, {}) | {row.tokens[position]: row.probabilities[position]}
+    return len(rejected) <= MOST_REJECTED and 1 - sum(rejected.values()) >= LEAST_LEFT
+
+
+def _with_logits(step: Step, logits: Tensor) -> Step:
+    return replace(step, logits={**step.logits, MODEL: logits})
+
+
+def _same_vocabulary(model: LanguageModel, companion: LanguageModel) -> LanguageModel:
+    if model.tokenizer.get_vocab() != companion.tokenizer.get_vocab():
+        raise UsageError(
+            f"{model.name!r} and {companion.name!r} have different tokenizers", "their logits cannot be combined"
+        )
+    return companion

@@ -1,0 +1,1 @@
+"""Pure text: words, spans and the streaming matchers. No model is needed here."""

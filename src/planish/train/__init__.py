@@ -1,0 +1,1 @@
+"""Changing weights: mining, FTPO, DPO, tagging and value heads."""

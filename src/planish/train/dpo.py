@@ -1,0 +1,49 @@
+"""Direct preference optimisation, by TRL; planish brings the pairs."""
+
+from collections.abc import Sequence
+
+from datasets import Dataset
+from trl import DPOConfig, DPOTrainer
+
+from planish.models.language_model import LanguageModel
+from planish.records.preference import CompletionPreference
+from planish.train.adapter import merged, shared_arguments, train_quietly, with_adapter
+
+
+def train_dpo(
+    model: LanguageModel,
+    preferences: Sequence[CompletionPreference],
+    beta: float = 0.1,
+    likelihood: float = 0.0,
+    learning_rate: float = 3e-4,
+    epochs: int = 2,
+    rank: int = 32,
+    seed: int = 0,
+) -> LanguageModel:
+    """A copy of the model, trained on the pairs through a LoRA adapter; the reference is the model without it.
+
+    Args:
+        model: the model that is trained.
+        preferences: the pairs.
+        beta: how dear it is to leave the reference.
+        likelihood: weight of the negative log-likelihood of the chosen completions beside the preference loss.
+        learning_rate: the highest.
+        epochs: passes over the pairs.
+        rank: of the adapter.
+        seed: of its weights and of the order.
+    """
+    tuned, adapter = with_adapter(model, rank, seed)
+    arguments = DPOConfig(
+        **shared_arguments(seed, learning_rate=learning_rate, epochs=epochs, batch_size=16),
+        beta=beta,
+        loss_type=["sigmoid", "sft"] if likelihood else ["sigmoid"],
+        loss_weights=[1.0, likelihood] if likelihood else None,
+        max_length=None,
+        gradient_checkpointing=False,
+    )
+    rows = Dataset.from_list(
+        [preference.model_dump(include={"prompt", "chosen", "rejected"}) for preference in preferences]
+    )
+    trainer = DPOTrainer(model=adapter, args=arguments, train_dataset=rows, processing_class=tuned.tokenizer)
+    train_quietly(trainer)
+    return merged(tuned, adapter)

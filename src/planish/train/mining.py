@@ -1,0 +1,81 @@
+"""Preference points: where a model should have written something else, and what."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from planish.models.language_model import LanguageModel
+from planish.models.scoring import ROWS, hidden_states
+from planish.records.generation import Event, Generation
+from planish.records.preference import Point, TokenPreferences
+
+# A candidate is coherent when it is at least this fraction as likely as the likeliest one that is left.
+LEAST_LIKELY = 0.1
+MOST_CHOSEN = 8
+
+
+class _Path(NamedTuple):
+    generation: Generation
+    token_ids: tuple[int, ...]
+    events: list[Event]
+
+
+@torch.no_grad()
+def mine_points(model: LanguageModel, generations: Sequence[Generation]) -> list[TokenPreferences]:
+    """Turn what a ban did while decoding into preference points, by one pass of the plain model over each path.
+
+    At each position where tokens were rejected, the alternatives are the likeliest others, with the model's own
+    probabilities. Hits that were let pass, and positions without a coherent alternative, give no point.
+    """
+    paths = [path for generation in generations if generation.status == "ok" for path in _paths(generation)]
+    paths.sort(key=lambda path: len(path.token_ids))  # rows of like length share a pass
+    preferences = []
+    for start in range(0, len(paths), ROWS):
+        block = paths[start : start + ROWS]
+        states = hidden_states(model, [path.token_ids for path in block])
+        preferences += [_preferences(model, path, row) for path, row in zip(block, states, strict=True)]
+    return [preference for preference in preferences if preference.points]
+
+
+def _paths(generation: Generation) -> Iterator[_Path]:
+    for number, tokens in enumerate((generation.token_ids, *generation.branches)):
+        events = [event for event in generation.events if event.path == number and not event.let_pass]
+        if events:
+            yield _Path(generation, (*generation.prompt_token_ids, *tokens), events)
+
+
+def _preferences(model: LanguageModel, path: _Path, states: Tensor) -> TokenPreferences:
+    prompt_length = len(path.generation.prompt_token_ids)
+    rejected_at: dict[int, list[Event]] = defaultdict(list)
+    for event in path.events:
+        rejected_at[prompt_length + event.position].append(event)
+    positions = sorted(rejected_at)
+    probabilities = model.head(states[[position - 1 for position in positions]]).softmax(-1)
+    points = []
+    for position, row in zip(positions, probabilities, strict=True):
+        events = rejected_at[position]
+        chosen = _coherent(row, never={event.rejected for event in events} | model.end_ids | set(model.tags.values()))
+        for event in events if chosen else ():
+            points.append(
+                Point(
+                    position=position,
+                    rejected=event.rejected,
+                    chosen=tuple(chosen),
+                    chosen_probs=tuple(float(row[token]) for token in chosen),
+                    rule=event.rule,
+                )
+            )
+    return TokenPreferences(
+        generation_id=path.generation.id, token_ids=path.token_ids, prompt_length=prompt_length, points=tuple(points)
+    )
+
+
+def _coherent(probabilities: Tensor, never: set[int] | frozenset[int]) -> list[int]:
+    left = probabilities.clone()
+    left[list(never)] = 0
+    best = left.topk(MOST_CHOSEN)
+    likely = best.values >= LEAST_LIKELY * best.values[0]
+    return [int(token) for token in best.indices[likely & (best.values > 0)]]
