@@ -5,7 +5,7 @@ BIN := .venv/bin
 # A real tiny model where there is one, else a random tiny Llama.
 MODEL := $(firstword $(wildcard ../shared/models/stories260k) tiny)
 
-.PHONY: demo test lint types layers unit
+.PHONY: demo test proof lint types layers unit
 
 demo: .venv/installed
 	$(BIN)/planish antislop $(MODEL)
@@ -24,6 +24,9 @@ layers: .venv/installed
 
 unit: .venv/installed
 	$(BIN)/pytest
+
+proof: .venv/installed
+	$(BIN)/pytest -m slow
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv

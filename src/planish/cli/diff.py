@@ -11,7 +11,7 @@ def diff(run: Run, before: Model, after: Model) -> None:
 
     run.show(
         [before, after],
-        lambda models, prompts, sampling: recipe(*models, prompts, run.samples, sampling, run.seed),
+        lambda models, prompts, sampling: recipe(models[0], models[1], prompts, run.samples, sampling, run.seed),
         writing_prompts,
         writing_prompt,
     )

@@ -17,8 +17,8 @@ def show_evidence(outcome: "Outcome") -> None:
     """Print the table and the notes to standard output."""
     console = Console(highlight=False)
     table = Table(box=None, pad_edge=False)
-    table.add_column("held-out prompts", no_wrap=True)
-    for heading in ("before", "after", "difference", "95 %", "change", "n"):
+    table.add_column("on held-out prompts", no_wrap=True)
+    for heading in ("before", "after", "difference (95 %)", "change", "n"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict")
     for line in outcome.evidence:
@@ -33,8 +33,7 @@ def _cells(line: "Evidence") -> list[str]:
         escape(line.name),
         f"{line.before:.3g}",
         f"{line.after:.3g}",
-        f"{line.difference:+.3g}",
-        f"[{line.low:+.3g}, {line.high:+.3g}]".replace("[", "\\["),
+        f"{line.low:+.3g} to {line.high:+.3g}",
         "" if line.change is None else f"{line.change:+.0%}",
         str(line.n),
         f"[{COLOURS[line.verdict]}]{line.verdict}[/]",

@@ -58,7 +58,7 @@ class LanguageModel:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             hint = "give a folder with config.json and *.safetensors, a Hub id, or tiny"
             raise ModelError(f"cannot load the model {name!r}: {reason}", hint) from error
-        return cls(model.to(device), tokenizer, name)
+        return cls(nn.Module.to(model, device), tokenizer, name)
 
     def save(self, folder: Path) -> None:
         """Write weights (safetensors) and tokenizer, so that plain transformers can load them."""
@@ -79,7 +79,7 @@ class LanguageModel:
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return self.model.device
+        return torch.device(self.model.device)
 
     @property
     def vocabulary(self) -> int:
@@ -154,7 +154,7 @@ class LanguageModel:
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of some ids, without special tokens."""
-        return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
     def newest_text(self, ids: Sequence[int]) -> str:
         """The characters that the last id adds: none while a character is still missing some of its bytes."""

@@ -16,7 +16,7 @@ def add_tags(model: LanguageModel, names: Sequence[str], seed: int = 0) -> None:
     Source: Korbak et al., Pretraining language models with human preferences (2023), appendix on implementation.
     """
     model.tokenizer.add_special_tokens({"additional_special_tokens": list(names)}, replace_extra_special_tokens=False)
-    ids = model.tokenizer.convert_tokens_to_ids(list(names))
+    ids = [model.tokenizer.get_vocab()[name] for name in names]
     model.model.resize_token_embeddings(max(model.vocabulary, max(ids) + 1), mean_resizing=False)
     generator = torch.Generator().manual_seed(seed)
     weights = [model.model.get_input_embeddings().weight, model.model.get_output_embeddings().weight]

@@ -18,13 +18,16 @@ class ValueHead(nn.Module):
         for layer in (self.state, self.token):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
+        self.scale: Tensor
+        self.shift: Tensor
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("shift", torch.zeros(()))
 
     def logit(self, hidden: Tensor, tokens: Tensor) -> Tensor:
         """The uncalibrated log-odds of a bad end after the token taken, (B, D) and (B,) to (B,)."""
         taken = (hidden * self.token.weight[tokens]).sum(-1) + self.token.bias[tokens]
-        return self.state(hidden)[:, 0] + taken
+        logit: Tensor = self.state(hidden)[:, 0] + taken
+        return logit
 
     def risk(self, hidden: Tensor) -> Tensor:
         """The calibrated probability of a bad end after each token, (B, D) to (B, V) in [0, 1]."""

@@ -70,15 +70,18 @@ def antislop(
         *variety_and_length(before, after),
         drift(model, tuned, before),
     ]
-    rows = {
-        "plain": plain,
-        "bans": rules,
-        "banned": banned,
-        "preferences": preferences,
-        "before": before,
-        "after": after,
-    }
-    return Outcome(evidence, tuned, rows)
+    return Outcome(
+        evidence,
+        tuned,
+        {
+            "plain": plain,
+            "bans": rules,
+            "banned": banned,
+            "preferences": preferences,
+            "before": before,
+            "after": after,
+        },
+    )
 
 
 def _slop_rate(

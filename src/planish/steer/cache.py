@@ -1,9 +1,11 @@
 """The keys and values of one model for a batch of rows. Going back costs nothing: the columns are only marked dead."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 from transformers import DynamicCache
 
 from planish.models.language_model import LanguageModel
@@ -22,7 +24,7 @@ class ColumnCache:
     def __init__(self, model: LanguageModel) -> None:
         self.model = model
         self.positions = torch.empty(0, 0, dtype=torch.long, device=model.device)
-        self._layers = DynamicCache()
+        self._states = DynamicCache()
 
     @property
     def lengths(self) -> Tensor:
@@ -35,10 +37,9 @@ class ColumnCache:
         joining.positions = self.positions.new_empty(len(prompts), 0)
         joining.feed(prompts)
         if len(self.positions):
-            columns = max(self.positions.shape[1], joining.positions.shape[1])
-            self._join(joining._padded(columns), columns)
+            self._join(joining)
         else:
-            self.positions, self._layers = joining.positions, joining._layers
+            self.positions, self._states = joining.positions, joining._states
 
     def feed(self, tokens: Sequence[Sequence[int]]) -> Tensor:
         """Read these tokens, row by row, and return the last hidden state of each row, (B, D).
@@ -54,7 +55,7 @@ class ColumnCache:
                 ids[index, -len(row) :] = torch.tensor(row, device=device)
                 fresh[index, -len(row) :] = torch.arange(length, length + len(row), device=device)
         self.positions = torch.cat([self.positions, fresh], 1)
-        hidden = self.model.hidden(ids, fresh.clamp(min=0), lambda window: self._mask(fresh, window), self._layers)
+        hidden = self.model.hidden(ids, fresh.clamp(min=0), lambda window: self._mask(fresh, window), self._states)
         return hidden[:, -1]
 
     def rewind(self, row: int, length: int) -> None:
@@ -64,44 +65,46 @@ class ColumnCache:
 
     def keep_rows(self, rows: Sequence[int]) -> None:
         """Drop all other rows, and squeeze out dead columns where they have become too many."""
-        index = torch.tensor(rows, dtype=torch.long, device=self.model.device)
         if len(rows) < len(self.positions):
+            index = torch.tensor(rows, dtype=torch.long, device=self.model.device)
             self.positions = self.positions[index]
-            for layer in self._layers.layers:
-                layer.keys, layer.values = layer.keys[index], layer.values[index]
+            self._change(lambda states: states[index])
         columns = int(self.lengths.max()) if rows else 0
         if columns < (1 - MOST_DEAD) * self.positions.shape[1]:
             self._squeeze(columns)
 
     def _squeeze(self, columns: int) -> None:
+        """Keep the last `columns` columns, with everything that lives in them."""
         # A stable sort moves the living to the right and keeps their order.
-        order = (self.positions != DEAD).long().argsort(dim=1, stable=True)[:, -columns:] if columns else None
-        if order is None:
-            return
+        order = (self.positions != DEAD).long().argsort(dim=1, stable=True)[:, self.positions.shape[1] - columns :]
         self.positions = self.positions.gather(1, order)
-        for layer in self._layers.layers:
-            layer.keys, layer.values = (
-                states.gather(2, order[:, None, :, None].expand(-1, states.shape[1], -1, states.shape[3]))
-                for states in (layer.keys, layer.values)
-            )
+        self._change(
+            lambda states: states.gather(2, order[:, None, :, None].expand(-1, states.shape[1], -1, states.shape[3]))
+        )
 
-    def _padded(self, columns: int) -> "ColumnCache":
-        """Dead columns on the left until there are so many."""
+    def _widen(self, columns: int) -> None:
+        """Put dead columns on the left until there are so many."""
         more = columns - self.positions.shape[1]
         if more:
-            self.positions = torch.nn.functional.pad(self.positions, (more, 0), value=DEAD)
-            for layer in self._layers.layers:
-                layer.keys, layer.values = (
-                    torch.nn.functional.pad(states, (0, 0, more, 0)) for states in (layer.keys, layer.values)
-                )
-        return self
+            self.positions = pad(self.positions, (more, 0), value=DEAD)
+            self._change(lambda states: pad(states, (0, 0, more, 0)))
 
-    def _join(self, other: "ColumnCache", columns: int) -> None:
-        self._padded(columns)
-        self.positions = torch.cat([self.positions, other.positions])
-        for layer, joining in zip(self._layers.layers, other._layers.layers, strict=True):
-            layer.keys = torch.cat([layer.keys, joining.keys])
-            layer.values = torch.cat([layer.values, joining.values])
+    def _join(self, below: "ColumnCache") -> None:
+        columns = max(self.positions.shape[1], below.positions.shape[1])
+        self._widen(columns)
+        below._widen(columns)
+        self.positions = torch.cat([self.positions, below.positions])
+        joining = iter([states for layer in below._layers for states in (layer.keys, layer.values)])
+        self._change(lambda states: torch.cat([states, next(joining)]))
+
+    @property
+    def _layers(self) -> list[Any]:
+        return list(self._states.layers)
+
+    def _change(self, how: Callable[[Tensor], Tensor]) -> None:
+        """Do the same to the keys and the values of each layer, (B, heads, C, width) each."""
+        for layer in self._layers:
+            layer.keys, layer.values = how(layer.keys), how(layer.values)
 
     def _mask(self, queries: Tensor, window: int | None) -> Tensor:
         """What each new token may look at, to be added to the scores: (B, T) to (B, 1, T, C)."""

@@ -14,8 +14,7 @@ class Cap(Steer):
     """π'(a) = min(λ·π(a), 1 + Q(a) − ε): the policy nearest to the model's that keeps every cap.
 
     The bound holds at each step, against the estimated Q. Where the caps of the tokens that are left sum to less than 1
-    no such policy exists: the text has run into a dead end and must go back. Where it cannot, the token with the least
-    risk is written, and counted.
+    there is no such policy: the text has run into a dead end and must go back, or writes the least risk, counted.
 
     `value` is Q: from hidden states (B, D) to minus the probability of a bad end after each token, (B, V) in [-1, 0].
 
@@ -23,7 +22,7 @@ class Cap(Steer):
     """
 
     stage: Stage = "cap"
-    needs = Needs(hidden=True)
+    needs = Needs()
 
     def __init__(self, value: Callable[[Tensor], Tensor], epsilon: float) -> None:
         self.value = value
@@ -31,7 +30,6 @@ class Cap(Steer):
 
     def adjust(self, step: Step) -> Adjustment:
         """Project each row's distribution under its caps."""
-        assert step.hidden is not None
         caps = (1 + self.value(step.hidden) - self.epsilon).clamp(0, 1)
         probabilities, feasible = capped(step.logits[MODEL].softmax(-1), caps)
         dead = (~feasible).nonzero()[:, 0].tolist()
@@ -39,7 +37,7 @@ class Cap(Steer):
 
 
 def capped(probabilities: Tensor, caps: Tensor) -> tuple[Tensor, Tensor]:
-    """The exact projection min(λ·π, cap) with λ such that the row sums to 1, and whether it exists, (B, V) and (B,).
+    """The projection min(λ·π, cap) with λ such that each row sums to 1, (B, V), and whether it exists, (B,).
 
     Only tokens with π > 0 take part. Where no projection exists, the row is all on the token with the highest cap.
     """
@@ -56,6 +54,7 @@ def capped(probabilities: Tensor, caps: Tensor) -> tuple[Tensor, Tensor]:
     scale = torch.where(fits, scales, -torch.inf).amax(-1, keepdim=True)
     scale = torch.where(fits.any(-1, keepdim=True), scale, torch.inf)
     feasible = caps.sum(-1) >= 1
-    safest = torch.zeros_like(caps).scatter_(-1, caps.argmax(-1, keepdim=True), 1.0)
+    # Among equal caps the likeliest token: so it is one of those that are left even where all caps are 0.
+    safest = torch.zeros_like(caps).scatter_(-1, (caps + 1e-9 * wanted).argmax(-1, keepdim=True), 1.0)
     projected = torch.where(support, torch.minimum(scale * wanted, caps), 0.0)
     return torch.where(feasible[:, None], projected, safest).to(probabilities), feasible

@@ -1,5 +1,6 @@
 """The decoding engine: many rows at once, any steers, and every row may go back at any time."""
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
@@ -50,7 +51,8 @@ class Engine:
         for steer in steers:
             for name, companion in steer.needs.companions.items():
                 self._models[name] = _same_vocabulary(model, companion or model)
-        self._show_hidden = any(steer.needs.hidden for steer in steers)
+        matchers = {at: steer.needs.matcher for at, steer in enumerate(steers)}
+        self._matchers = {at: matcher for at, matcher in matchers.items() if matcher is not None}
 
     @torch.no_grad()
     def generate(self, prompts: Sequence[Prompt], samples: int = 1, seed: int = 0) -> list[Generation]:
@@ -105,31 +107,30 @@ class Engine:
         """Read each row's last token, draw the next, and go back where a steer says so."""
         hidden = {name: cache.feed([row.ids(name)[-1:] for row in rows]) for name, cache in caches.items()}
         logits = {name: self._models[name].head(states) for name, states in hidden.items()}
-        dead_ends: list[Rewind] = []
-        step = Step(rows, logits, hidden[MODEL] if self._show_hidden else None)
-        step = self._stage("mix", step, dead_ends)
-        probabilities = step.logits[MODEL].softmax(-1)
-        step = _with_logits(step, self._without_rejected(rows, step.logits[MODEL]))
-        step = self._stage("forbid", step, dead_ends)
+        dead_ends: dict[int, Rewind] = {}
+        step = self._stage("mix", Step(rows, logits, hidden[MODEL]), dead_ends)
+        mixed = step.logits[MODEL]
+        step = self._stage("forbid", _with_logits(step, self._without_rejected(rows, mixed)), dead_ends)
         step = _with_logits(step, self.sampling.truncate(step.logits[MODEL]))
         step = self._stage("cap", step, dead_ends)
-        drawn = self._draw(rows, step.logits[MODEL]).tolist()
-        stuck = [rewind for rewind in dead_ends if not self._go_back(rewind, rows, caches)]
-        gone_back = {rewind.row for rewind in dead_ends} - {rewind.row for rewind in stuck}
-        spans: list[list[list[Span]]] = [[[] for _ in rows] for _ in self.steers]
-        for index, (row, token) in enumerate(zip(rows, drawn, strict=True)):
-            if index not in gone_back:
-                for steer_spans, found in zip(spans, self._write(row, token, probabilities[index, token]), strict=True):
-                    steer_spans[index] = found
-        for rewind in stuck:
-            rows[rewind.row].let_pass(len(rows[rewind.row].tokens) - 1, rewind.rule)
+        drawn = self._draw(rows, step.logits[MODEL])
+        probabilities = mixed.softmax(-1).gather(1, drawn[:, None])[:, 0].tolist()
+        spans: list[list[list[Span]]] = [[[] for _ in self.steers] for _ in rows]
+        for index, (row, token, probability) in enumerate(zip(rows, drawn.tolist(), probabilities, strict=True)):
+            dead_end = dead_ends.get(index)
+            if math.isnan(probability):
+                row.fail("the model's logits are not finite")
+            elif dead_end is None or not self._go_back(dead_end, rows, caches):
+                spans[index] = self._write(row, token, probability)
+                if dead_end is not None:
+                    row.let_pass(len(row.tokens) - 1, dead_end.rule)
         self._review(step, spans, caches)
 
-    def _stage(self, stage: Stage, step: Step, rewinds: list[Rewind]) -> Step:
+    def _stage(self, stage: Stage, step: Step, dead_ends: dict[int, Rewind]) -> Step:
         for steer in self.steers:
             if steer.stage == stage:
                 adjustment = steer.adjust(step)
-                rewinds.extend(adjustment.rewinds)
+                dead_ends |= {rewind.row: rewind for rewind in adjustment.rewinds}
                 step = _with_logits(step, adjustment.logits)
         return step
 
@@ -147,43 +148,32 @@ class Engine:
         keys = [(row.seed, row.prompt.id, row.sample, len(row.tokens), row.rewinds) for row in rows]
         return (logits + gumbel(keys, logits.shape[-1], logits.device)).argmax(-1)
 
-    def _write(self, row: Row, token: int, probability: Tensor) -> list[list[Span]]:
+    def _write(self, row: Row, token: int, probability: float) -> list[list[Span]]:
         """Write a token down, and return what it completes, a list of spans a steer."""
-        if not probability.isfinite():
-            row.fail("the model's logits are not finite")
-            return [[] for _ in self.steers]
-        states = (
-            row.states[-1]
-            if row.states
-            else [steer.needs.matcher and steer.needs.matcher.start for steer in self.steers]
-        )
         ended = token in self.model.end_ids
         piece = "" if ended else self.model.newest_text([*row.ids(MODEL), token])
-        row.write(token, piece, float(probability))
+        states = dict(row.states[-1]) if row.states else {at: matcher.start for at, matcher in self._matchers.items()}
+        row.write(token, piece, probability)
         if ended or len(row.tokens) == row.limit:
             row.finish = "stop" if ended else "length"
-        found: list[list[Span]] = []
-        for index, steer in enumerate(self.steers):
-            if (matcher := steer.needs.matcher) is None:
-                found.append([])
-                continue
-            match = matcher.feed(states[index], piece)
-            states = (*states[:index], match.state, *states[index + 1 :])
-            found.append(match.spans + (matcher.finish(match.state) if row.finish else []))
-        row.states.append(tuple(states))
+        found: list[list[Span]] = [[] for _ in self.steers]
+        for at, matcher in self._matchers.items():
+            match = matcher.feed(states[at], piece)
+            states[at] = match.state
+            found[at] = match.spans + (matcher.finish(match.state) if row.finish else [])
+        row.states.append(states)
         return found
 
     def _review(self, step: Step, spans: list[list[list[Span]]], caches: dict[str, ColumnCache]) -> None:
         """Let every steer see what was written, and go back once a row, as far as any steer asks."""
         furthest: dict[int, Rewind] = {}
-        for steer, found in zip(self.steers, spans, strict=True):
-            for rewind in steer.review(replace(step, spans=found)):
+        for at, steer in enumerate(self.steers):
+            for rewind in steer.review(replace(step, spans=[found[at] for found in spans])):
                 if rewind.row not in furthest or rewind.position < furthest[rewind.row].position:
                     furthest[rewind.row] = rewind
         for rewind in furthest.values():
-            row = step.rows[rewind.row]
             if not self._go_back(rewind, step.rows, caches):
-                row.let_pass(rewind.position, rewind.rule)
+                step.rows[rewind.row].let_pass(rewind.position, rewind.rule)
 
     def _go_back(self, rewind: Rewind, rows: Sequence[Row], caches: dict[str, ColumnCache]) -> bool:
         """Go back to the asked position, or before it where too little would be left there."""

@@ -27,7 +27,7 @@ class Row:
     tokens: list[int] = field(default_factory=list)
     pieces: list[str] = field(default_factory=list)
     probabilities: list[float] = field(default_factory=list)
-    states: list[tuple[Any, ...]] = field(default_factory=list)
+    states: list[Mapping[int, Any]] = field(default_factory=list)
     rejected: dict[int, dict[int, float]] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     branches: list[tuple[int, ...]] = field(default_factory=list)

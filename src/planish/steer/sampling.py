@@ -1,5 +1,7 @@
 """The user's own sampling settings."""
 
+from typing import Any
+
 from pydantic import Field
 from torch import Tensor
 from transformers import (
@@ -38,5 +40,5 @@ class Sampling(Settings):
             warpers.append(TopPLogitsWarper(self.top_p))
         if self.min_p > 0:
             warpers.append(MinPLogitsWarper(self.min_p))
-        truncated: Tensor = warpers(None, logits)
-        return truncated
+        no_ids: Any = None  # none of these warpers looks at the text so far
+        return warpers(no_ids, logits)

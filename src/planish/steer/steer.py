@@ -31,7 +31,6 @@ class Needs:
     """
 
     companions: Mapping[str, LanguageModel | None] = field(default_factory=dict)
-    hidden: bool = False
     matcher: Matcher | None = None
 
 
@@ -46,7 +45,7 @@ class Step:
 
     rows: Sequence[Row]
     logits: Mapping[str, Tensor]
-    hidden: Tensor | None = None
+    hidden: Tensor
     spans: Sequence[Sequence[Span]] = ()
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import tempfile
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -35,7 +36,7 @@ def quiet_arguments(seed: int, learning_rate: float, epochs: int, batch_size: in
     return TrainingArguments(**shared_arguments(seed, learning_rate, epochs, batch_size), remove_unused_columns=False)
 
 
-def shared_arguments(seed: int, learning_rate: float, epochs: int, batch_size: int) -> dict[str, object]:
+def shared_arguments(seed: int, learning_rate: float, epochs: int, batch_size: int) -> dict[str, Any]:
     """What every trainer is told, TRL's included."""
     return {
         "output_dir": tempfile.mkdtemp(prefix="planish-"),

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from datasets import Dataset
-from trl import DPOConfig, DPOTrainer
+from trl.trainer.dpo_config import DPOConfig
+from trl.trainer.dpo_trainer import DPOTrainer
 
 from planish.models.language_model import LanguageModel
 from planish.records.preference import CompletionPreference

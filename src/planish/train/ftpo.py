@@ -1,8 +1,8 @@
 """Final token preference optimisation: make rejected tokens less likely than others, and touch nothing else.
 
 Axes: `P` points, `K` chosen tokens a point (padded), `V` vocabulary, `D` width.
-Source: Paech et al., Antislop (2025), section on FTPO. Repaired against the prototype: weights carry no gradient; the mean
-is taken over each point's own chosen tokens; the tethers see logits without their mean, since a constant shift
+Source: Paech et al., Antislop (2025), section on FTPO. Repaired against the prototype: weights carry no gradient; the
+mean is taken over each point's own chosen tokens; the tethers see logits without their mean, since a constant shift
 changes no probability.
 """
 

@@ -1,0 +1,115 @@
+import importlib
+import pkgutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import planish.records
+from planish.diff.shift import TokenShift
+from planish.errors import DataError
+from planish.records.evidence import Evidence
+from planish.records.generation import Event, Generation
+from planish.records.preference import CompletionPreference, Point, TokenPreferences
+from planish.records.prompt import Message, Prompt
+from planish.records.record import Record, read_records, write_records
+from planish.records.rule import BanRule
+from planish.records.score import Failure, Score
+from planish.text.span import Span
+
+TEXT = st.text(max_size=8)
+FLOAT = st.floats(allow_nan=False, allow_infinity=False)
+MAYBE = st.none() | FLOAT
+IDS = st.lists(st.integers(0, 10**6), max_size=4).map(tuple)
+MESSAGE = st.builds(Message)
+TURNS = st.lists(MESSAGE, max_size=2).map(tuple)
+TEXT_OR_TURNS = TEXT | TURNS
+SPAN = st.builds(Span, st.integers(0), st.integers(0), TEXT)
+EVENT = st.builds(Event, replacement=st.none() | st.integers(0), path=st.integers(0))
+POINT = st.builds(Point, chosen=IDS, chosen_probs=st.lists(FLOAT, max_size=3).map(tuple))
+
+KINDS: dict[type[Record], st.SearchStrategy[Record]] = {
+    Message: MESSAGE,
+    Prompt: st.builds(Prompt, text=TEXT, constraints=st.tuples(TEXT), tag=st.none() | TEXT, source=TEXT)
+    | st.builds(Prompt, messages=TURNS, tag=st.none() | TEXT),
+    BanRule: st.builds(BanRule, reason=TEXT),
+    Event: EVENT,
+    Generation: st.builds(
+        Generation,
+        events=st.lists(EVENT, max_size=2).map(tuple),
+        branches=st.lists(IDS, max_size=2).map(tuple),
+        tokens_spent=st.integers(0),
+        error=TEXT,
+        status=st.sampled_from(["ok", "failed"]),
+    ),
+    Point: POINT,
+    TokenPreferences: st.builds(TokenPreferences, points=st.lists(POINT, max_size=2).map(tuple)),
+    CompletionPreference: st.builds(
+        CompletionPreference,
+        prompt=TEXT_OR_TURNS,
+        chosen=TEXT_OR_TURNS,
+        rejected=TEXT_OR_TURNS,
+        scores=st.tuples(FLOAT, FLOAT),
+        verifiers=st.tuples(TEXT),
+    ),
+    Score: st.builds(Score, value=FLOAT, spans=st.lists(SPAN, max_size=2).map(tuple)),
+    Failure: st.builds(Failure),
+    Evidence: st.builds(
+        Evidence,
+        **dict.fromkeys(("before", "after", "difference", "low", "high"), FLOAT),
+        **dict.fromkeys(("change", "change_low", "change_high", "margin"), MAYBE),
+    ),
+    TokenShift: st.builds(TokenShift, first_per_1k=FLOAT, second_per_1k=FLOAT, gained=FLOAT),
+}
+
+
+def test_every_kind_of_row_of_the_house_is_tested_here() -> None:
+    for module in pkgutil.iter_modules(planish.records.__path__, "planish.records."):
+        importlib.import_module(module.name)
+    assert {kind for kind in Record.__subclasses__() if kind.__module__.startswith("planish.")} == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_rows_come_back_as_they_were_written(kind: type[Record]) -> None:
+    @given(st.lists(KINDS[kind], max_size=3))
+    def check(rows: list[Record]) -> None:
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "rows.jsonl"
+            write_records(path, rows)
+            assert path.read_bytes().count(b"\n") == len(rows)
+            assert read_records(path, kind) == rows
+
+    check()
+
+
+@pytest.mark.parametrize(
+    "line", ['{"text": "lily"', "not json", '{"text": 7}', '{"reason": "no text"}', '{"text": "lily", "colour": "red"}']
+)
+def test_a_bad_line_is_named_with_its_file_and_number(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "bans.jsonl"
+    path.write_text(f'{{"text": "lily"}}\n{{"text": "luna"}}\n{line}\n', encoding="utf-8")
+    with pytest.raises(DataError, match=r"bans\.jsonl, line 3") as caught:
+        read_records(path, BanRule)
+    assert caught.value.hint
+
+
+def test_an_unknown_field_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "bans.jsonl"
+    path.write_text('{"text": "lily", "colour": "red"}\n', encoding="utf-8")
+    with pytest.raises(DataError, match="colour"):
+        read_records(path, BanRule)
+
+
+def test_bytes_that_are_no_text_are_named_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "bans.jsonl"
+    path.write_bytes(b'{"text": "lily"}\n{"text": "caf\xe9"}\n')
+    with pytest.raises(DataError, match=r"bans\.jsonl") as caught:
+        read_records(path, BanRule)
+    assert caught.value.hint
+
+
+def test_rows_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        BanRule(text="lily").text = "luna"  # type: ignore[misc]
