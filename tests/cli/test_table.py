@@ -12,7 +12,7 @@ def test_every_figure_and_note_is_shown_as_it_is(
     before, after = ({prompt: [(figure, 1.0)] for prompt in "abc"} for figure in (4.0, 1.0))
     lines = [
         compare("“[bold] lily”", "", "", before, after, better="lower"),
-        compare("kl", "nats", "", dict.fromkeys(before, [(0.0, 1.0)]), after, better="same", margin=0.2),
+        compare("kl", "nats", "", {prompt: [(0.0, 1.0)] for prompt in before}, after, better="same", margin=0.2),
     ]
     show_evidence(Outcome(lines, notes=["[red] is a tag"]))
     out = capsys.readouterr().out.splitlines()

@@ -46,6 +46,7 @@ def test_failed_generations_are_left_out(tiny: LanguageModel, texts: list[Genera
     failed = texts[0].model_copy(update={"id": "failed", "status": "failed", "token_ids": texts[0].token_ids[:4]})
     other = tiny_llama(seed=1)
     clean, kept = (
-        {shift.token_id: shift.gained for shift in token_shifts(tiny, other, side)} for side in (texts, [*texts, failed])
+        {shift.token_id: shift.gained for shift in token_shifts(tiny, other, side)}
+        for side in (texts, [*texts, failed])
     )
     assert kept == pytest.approx(clean, abs=1e-3)

@@ -1,5 +1,4 @@
-import random
-
+import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 from wordfreq import top_n_list, word_frequency
@@ -19,9 +18,9 @@ NO_PROMPT = opening("")
 def human_texts(number: int = 100, length: int = 100) -> list[str]:
     """Words drawn as often as people use them: nothing in them is overused."""
     vocabulary = top_n_list("en", 20_000)
-    weights = [word_frequency(word, "en") for word in vocabulary]
-    draws = random.Random(0)
-    return [" ".join(draws.choices(vocabulary, weights, k=length)) for _ in range(number)]
+    weights = np.array([word_frequency(word, "en") for word in vocabulary])
+    draws = np.random.default_rng(0).choice(vocabulary, (number, length), p=weights / weights.sum())
+    return [" ".join(text) for text in draws]
 
 
 def listed(texts: list[str], prompt: str = "") -> list[str]:
@@ -111,7 +110,9 @@ def test_one_strange_text_lists_nothing() -> None:
         assert [entry for entry in listed([*others, "zyzzyva " * 50]) if "zyzzyva" in entry] == []
 
 
-@given(st.lists(st.sampled_from(["lily", "Lily's", "_luna_", "well-known", "once upon a time", "İzmir", "."]), min_size=1))
+@given(
+    st.lists(st.sampled_from(["lily", "Lily's", "_luna_", "well-known", "once upon a time", "İzmir", "."]), min_size=1)
+)
 def test_whatever_is_listed_is_found_in_the_texts(said: list[str]) -> None:
     text = " ".join(said)
     for rule in find_slop([Sample(NO_PROMPT, text)] * 30):

@@ -38,7 +38,9 @@ def log_probs(model: LanguageModel, text: Generation) -> torch.Tensor:
     """What the plain model expects at each token of a text, (T, V)."""
     front = len(text.prompt_token_ids)
     with torch.no_grad():
-        logits = model.model(input_ids=torch.tensor([[*text.prompt_token_ids, *text.token_ids]])).logits[0]
+        logits: torch.Tensor = model.model(input_ids=torch.tensor([[*text.prompt_token_ids, *text.token_ids]])).logits[
+            0
+        ]
     return logits[front - 1 : -1].log_softmax(-1)
 
 
@@ -64,13 +66,13 @@ def test_a_model_has_not_drifted_from_itself(tiny: LanguageModel, texts: list[Ge
     assert (line.before, line.after, line.low, line.high, line.verdict) == (0, 0, 0, 0, "same")
 
 
-def test_drift_is_the_kl_divergence_a_token(
-    tiny: LanguageModel, other: LanguageModel, texts: list[Generation]
-) -> None:
+def test_drift_is_the_kl_divergence_a_token(tiny: LanguageModel, other: LanguageModel, texts: list[Generation]) -> None:
     divergences = []
     for text in texts:
         first, second = (log_probs(model, text) for model in (tiny, other))
-        divergences += [float(at) for at in torch.nn.functional.kl_div(second, first, log_target=True, reduction="none").sum(-1)]
+        divergences += [
+            float(at) for at in torch.nn.functional.kl_div(second, first, log_target=True, reduction="none").sum(-1)
+        ]
     line = drift(tiny, other, texts)
     assert line.after == pytest.approx(sum(divergences) / len(divergences), rel=1e-4)
     assert line.after > 0.2
@@ -89,7 +91,9 @@ def test_fluency_is_the_perplexity_of_the_plain_model(
     line = fluency(tiny, texts, foreign)
     for side, figure in ((texts, line.before), (foreign, line.after)):
         losses = [
-            -float(row[token]) for text in side for row, token in zip(log_probs(tiny, text), text.token_ids, strict=True)
+            -float(row[token])
+            for text in side
+            for row, token in zip(log_probs(tiny, text), text.token_ids, strict=True)
         ]
         assert figure == pytest.approx(torch.tensor(losses).mean().exp().item(), rel=1e-4)
     assert line.verdict == "worse"
@@ -109,7 +113,7 @@ def test_failed_generations_are_left_out(
 def test_variety_is_the_share_of_word_pairs_that_are_new_in_their_text() -> None:
     before, after = words_only(["a b c d", "a b c d"]), words_only(["a b a b a", "a b c d"])
     variety, length = variety_and_length(before, after)
-    assert (variety.before, variety.after) == (1, pytest.approx(5 / 7))
+    assert (variety.before, variety.after) == pytest.approx((1, 5 / 7))
     assert (length.before, length.after, length.difference) == (4, 4.5, 0.5)
 
 

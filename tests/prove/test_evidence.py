@@ -58,7 +58,7 @@ def test_figures_are_pooled_over_prompts_and_samples() -> None:
     before = {"a": [(1.0, 4.0), (0.0, 9.0)], "b": [(5.0, 6.0)]}
     after = {"a": [(1.0, 10.0)], "b": [(0.0, 10.0)]}
     line = compare("x", "", "", before, after, better="lower")
-    assert (line.before, line.after, line.n) == (pytest.approx(6 / 19), pytest.approx(1 / 20), 2)
+    assert (line.before, line.after, line.n) == pytest.approx((6 / 19, 1 / 20, 2))
     assert line.difference == pytest.approx(1 / 20 - 6 / 19)
     assert line.change == pytest.approx(19 / 120 - 1)
 
@@ -97,7 +97,7 @@ def test_change_is_null_where_before_is_0() -> None:
 
 def test_a_finish_makes_the_figure_of_the_pooled_rate() -> None:
     line = compare("x", "", "", {"a": [(2.0, 4.0)]}, {"a": [(3.0, 3.0)]}, better="lower", finish=np.exp)
-    assert (line.before, line.after) == (pytest.approx(np.exp(0.5)), pytest.approx(np.exp(1)))
+    assert (line.before, line.after) == pytest.approx((np.exp(0.5), np.exp(1)))
 
 
 def test_failed_generations_are_left_out() -> None:

@@ -50,9 +50,7 @@ def test_rows_of_a_jsonl_file_are_taken_as_they_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".txt", ".jsonl"])
-@pytest.mark.parametrize(
-    "content", [None, "folder", "below a file", b"", b"\xff\xfe\x00 not text"], ids=str
-)
+@pytest.mark.parametrize("content", [None, "folder", "below a file", b"", b"\xff\xfe\x00 not text"], ids=str)
 def test_a_file_without_prompts_is_named_with_what_to_do(tmp_path: Path, suffix: str, content: bytes | str) -> None:
     path = tmp_path / f"prompts{suffix}"
     if content == "folder":

@@ -112,4 +112,4 @@ def test_bytes_that_are_no_text_are_named_with_the_file(tmp_path: Path) -> None:
 
 def test_rows_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        BanRule(text="lily").text = "luna"  # type: ignore[misc]
+        BanRule(text="lily").text = "luna"

@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from planish.statistics.paired_bootstrap import Array, paired_rates
 
 PAIRS = st.lists(
-    st.tuples(*[st.integers(0, 9), st.integers(1, 9)] * 2).map(lambda four: (four[:2], four[2:])), min_size=1, max_size=8
+    st.tuples(*[st.integers(0, 9), st.integers(1, 9)] * 2).map(lambda four: (four[:2], four[2:])),
+    min_size=1,
+    max_size=8,
 )
 
 

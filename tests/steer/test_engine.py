@@ -93,10 +93,10 @@ def test_steers_act_by_stage_whatever_their_order(tiny: LanguageModel) -> None:
 
 
 def test_companions_of_the_same_kind_do_not_displace_each_other(tiny: LanguageModel) -> None:
-    # A model set apart from itself is itself, so the second contrast changes nothing.
+    # A model set apart from itself is itself, so the first contrast changes nothing.
     other = tiny_llama(seed=1)
     once = Engine(tiny, [Contrast(other)], SHORT).generate(PROMPTS, 4)
-    assert written(Engine(tiny, [Contrast(other), Contrast(tiny)], SHORT).generate(PROMPTS, 4)) == written(once)
+    assert written(Engine(tiny, [Contrast(tiny), Contrast(other)], SHORT).generate(PROMPTS, 4)) == written(once)
     assert written(Engine(tiny, sampling=SHORT).generate(PROMPTS, 4)) != written(once)
 
 

@@ -1,4 +1,5 @@
 import re
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,7 +40,7 @@ def test_any_cutting_of_a_text_finds_what_a_regex_finds_in_the_whole(
     matcher = PhraseMatcher(phrases)
     state, found = matcher.start, list[Span]()
     ends = sorted({*cuts, 0, len(text)})
-    for start, end in zip(ends, ends[1:], strict=False):
+    for start, end in pairwise(ends):
         match = matcher.feed(state, text[start:end])
         state = match.state
         found += match.spans

@@ -44,18 +44,19 @@ def softcapped() -> LanguageModel:
         sliding_window=6,
         final_logit_softcapping=3.0,
         initializer_range=0.4,
-        attn_implementation="eager",
         bos_token_id=1,
         eos_token_id=2,
         pad_token_id=0,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return LanguageModel(Gemma2ForCausalLM(config), tokenizer, "softcapped")
+        model = Gemma2ForCausalLM(config)
+    model.set_attn_implementation("eager")
+    return LanguageModel(model, tokenizer, "softcapped")
 
 
 def some_paths() -> list[TokenPreferences]:
-    """Paths of different lengths; two points share a position, one is at the very end, and they choose 1 to 3 tokens."""
+    """Of different lengths; two points share a position, one is at the very end, and they choose 1 to 3 tokens."""
     draws = torch.Generator().manual_seed(0)
 
     def path(name: str, length: int, points: list[tuple[int, int, tuple[int, ...]]]) -> TokenPreferences:
@@ -94,9 +95,7 @@ def batch_loss(trainer: FtpoTrainer, adapter: PeftModel) -> Tensor:
     return trainer.compute_loss(adapter, {"rows": list(rows)})
 
 
-def plain_loss(
-    policy: Callable[[tuple[int, ...]], Tensor], reference: Callable[[tuple[int, ...]], Tensor]
-) -> Tensor:
+def plain_loss(policy: Callable[[tuple[int, ...]], Tensor], reference: Callable[[tuple[int, ...]], Tensor]) -> Tensor:
     """The loss as its docstrings have it, point by point and token by token, each context read alone."""
     losses = []
     for path in some_paths():
@@ -148,9 +147,10 @@ def test_the_packed_loss_and_its_gradients_are_those_of_one_row_a_point(
 @pytest.mark.parametrize("name", ["tiny", "softcapped"])
 def test_at_step_0_the_tethers_are_slack(name: str, request: pytest.FixtureRequest) -> None:
     model: LanguageModel = request.getfixturevalue(name)
-    tight = {"targets_slack": 0.0, "each_slack": 0.0}
-    loose = FtpoSettings(tether=0, tether_targets=0, tether_each=0, **tight)
-    taut = FtpoSettings(tether=1e6, tether_targets=1e6, tether_each=1e6, **tight)
+    loose, taut = (
+        FtpoSettings(tether=weight, tether_targets=weight, tether_each=weight, targets_slack=0, each_slack=0)
+        for weight in (0, 1e6)
+    )
     untethered, tethered = (
         float(batch_loss(*trainer_of(model, some_paths(), settings, moved=0)).detach()) for settings in (loose, taut)
     )

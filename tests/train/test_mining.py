@@ -26,7 +26,8 @@ BRANCH = (70, 71, 80, 81)
 def plain_probabilities(model: LanguageModel, context: tuple[int, ...]) -> Tensor:
     """What the plain model says next, the context read alone."""
     with torch.no_grad():
-        return model.model(input_ids=torch.tensor([context])).logits[0, -1].softmax(-1)
+        logits: Tensor = model.model(input_ids=torch.tensor([context])).logits
+    return logits[0, -1].softmax(-1)
 
 
 def likeliest(model: LanguageModel, context: tuple[int, ...], rank: int) -> int:
@@ -77,9 +78,7 @@ def mined(ending_early: LanguageModel) -> list[TokenPreferences]:
 def test_points_stand_where_tokens_were_rejected_on_their_own_path(
     mined: list[TokenPreferences], ending_early: LanguageModel
 ) -> None:
-    found = {
-        (path.token_ids, point.position, point.rejected, point.rule) for path in mined for point in path.points
-    }
+    found = {(path.token_ids, point.position, point.rejected, point.rule) for path in mined for point in path.points}
     assert found == {
         ((*PROMPT, *FINAL), 4, likeliest(ending_early, (*PROMPT, *FINAL[:1]), 0), "lily"),
         ((*PROMPT, *FINAL), 4, likeliest(ending_early, (*PROMPT, *FINAL[:1]), 1), "luna"),
@@ -103,12 +102,16 @@ def test_chosen_are_the_likeliest_that_are_neither_rejected_there_nor_an_end(
             assert max(point.chosen_probs) == pytest.approx(best, rel=1e-4)
             assert min(point.chosen_probs) >= 0.999 * LEAST_LIKELY * best
             left_out = max(float(probabilities[token]) for token in allowed - set(point.chosen))
-            assert left_out <= 1.001 * (min(point.chosen_probs) if len(point.chosen) == MOST_CHOSEN else LEAST_LIKELY * best)
+            assert left_out <= 1.001 * (
+                min(point.chosen_probs) if len(point.chosen) == MOST_CHOSEN else LEAST_LIKELY * best
+            )
 
 
 def test_paths_of_different_lengths_read_together_give_what_they_give_alone(tiny: LanguageModel) -> None:
     together = [
-        generation(Event(rule="lily", position=length - 1, rejected=9), name=str(length), tokens=tuple(range(50, 50 + length)))
+        generation(
+            Event(rule="lily", position=length - 1, rejected=9), name=str(length), tokens=tuple(range(50, 50 + length))
+        )
         for length in (2, 40, 7, 90)
     ]
     alone = [preference for item in together for preference in mine_points(tiny, [item])]
@@ -138,7 +141,12 @@ def test_everything_that_a_ban_rejected_becomes_a_point(tiny: LanguageModel) -> 
     slop = Slop([BanRule(text=text) for text in banned_texts])
     banned = Engine(tiny, [Ban(slop)], Sampling(max_tokens=40)).generate(openings()[:20], samples=4)
     expected = [
-        (item.id, (*item.prompt_token_ids, *(item.token_ids, *item.branches)[event.path]), event.position, event.rejected)
+        (
+            item.id,
+            (*item.prompt_token_ids, *(item.token_ids, *item.branches)[event.path]),
+            event.position,
+            event.rejected,
+        )
         for item in banned
         for event in item.events
         if not event.let_pass

@@ -42,7 +42,8 @@ def first_letter_log_probs(model: LanguageModel, prompt: Prompt, tag: str | None
     ids = model.encode(prompt.model_copy(update={"tag": tag}))
     letters = model.tokenizer("abc")["input_ids"]
     with torch.no_grad():
-        return model.model(input_ids=torch.tensor([ids])).logits[0, -1].log_softmax(-1)[letters]
+        logits: Tensor = model.model(input_ids=torch.tensor([ids])).logits
+    return logits[0, -1].log_softmax(-1)[letters]
 
 
 def test_each_tag_calls_for_what_it_was_trained_with(tiny: LanguageModel) -> None:

@@ -114,6 +114,18 @@ class LanguageModel:
         heads = (tensor.detach().flatten()[:1024].float().cpu() for tensor in self.model.state_dict().values())
         return _digest(head.numpy().tobytes() for head in heads)
 
+    def require_same_tokenizer(self, other: "LanguageModel") -> None:
+        """Check that both models mean the same by a token id.
+
+        Raises:
+            ModelError: they do not.
+        """
+        if self.tokenizer.get_vocab() != other.tokenizer.get_vocab():
+            raise ModelError(
+                f"{self.name!r} and {other.name!r} have different tokenizers",
+                "give two models with one tokenizer: token by token, no others can be compared or combined",
+            )
+
     def encode(self, prompt: Prompt) -> list[int]:
         """The ids that a prompt begins with.
 
@@ -136,14 +148,21 @@ class LanguageModel:
 
     def _encode_content(self, prompt: Prompt) -> list[int]:
         if prompt.text is not None:
-            return list(self.tokenizer(prompt.text)["input_ids"]) or [self._document_start]
+            return self._ids(prompt.text, add_special_tokens=True) or [self._document_start]
         messages = [turn.model_dump() for turn in prompt.messages or ()]
         if self.is_chat:
+            for turn in messages:
+                for tag in self.tags:  # a tag in the user's words is no tag
+                    turn["content"] = turn["content"].replace(tag, tag.strip("<|>"))
             rendered = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
             return list(self.tokenizer(rendered, add_special_tokens=False)["input_ids"])
-        documents = (self.tokenizer(turn["content"], add_special_tokens=False)["input_ids"] for turn in messages)
+        documents = (self._ids(turn["content"], add_special_tokens=False) for turn in messages)
         start = self._document_start
         return [token for document in documents for token in (start, *document)] + [start]
+
+    def _ids(self, text: str, add_special_tokens: bool) -> list[int]:
+        """A text's ids; whatever in it looks like a control token is taken as letters."""
+        return list(self.tokenizer(text, add_special_tokens=add_special_tokens, split_special_tokens=True)["input_ids"])
 
     @property
     def _document_start(self) -> int:
@@ -196,7 +215,7 @@ class LanguageModel:
         flat = hidden.reshape(1, -1, hidden.shape[-1]).to(self.model.dtype)
         with _decoder_replaced(self.model, _Finished(flat)):
             logits: Tensor = self.model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=flat.device)).logits
-        return logits.float().reshape(*hidden.shape[:-1], -1)
+        return logits.float().reshape(*hidden.shape[:-1], logits.shape[-1])
 
     @property
     def decoder(self) -> nn.Module:
@@ -224,12 +243,19 @@ class LanguageModel:
             raise ModelError(f"the model {self.name!r} has {rope} rotary angles, which planish cannot batch")
 
 
+class _Output(BaseModelOutputWithPast):
+    """Some architectures look for more, such as a router's logits: there is none."""
+
+    def __getattr__(self, name: str) -> None:
+        return None
+
+
 class _Finished(nn.Module):
     """A decoder whose work is done."""
 
     def __init__(self, hidden: Tensor) -> None:
         super().__init__()
-        self.output = BaseModelOutputWithPast(last_hidden_state=hidden)
+        self.output = _Output(last_hidden_state=hidden)
 
     def forward(self, *_: Any, **__: Any) -> BaseModelOutputWithPast:
         return self.output

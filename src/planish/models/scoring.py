@@ -37,7 +37,8 @@ def hidden_states(model: LanguageModel, paths: Sequence[Sequence[int]]) -> Tenso
 
 @torch.no_grad()
 def continuation_states(model: LanguageModel, generations: Sequence[Generation]) -> Iterator[tuple[Generation, Tensor]]:
-    """For each generation, the hidden states (T, D) from which each of its T tokens was predicted."""
+    """For each generation that succeeded, the hidden states (T, D) from which each of its T tokens was predicted."""
+    generations = [item for item in generations if item.status == "ok"]
     for start in range(0, len(generations), ROWS):
         block = generations[start : start + ROWS]
         states = hidden_states(model, [(*item.prompt_token_ids, *item.token_ids) for item in block])
@@ -62,7 +63,9 @@ def token_distributions(
     for (item, own), (_, other) in zip(
         continuation_states(first, generations), continuation_states(second, generations), strict=True
     ):
-        yield item, first.head(own).log_softmax(-1), second.head(other).log_softmax(-1)
+        # One may have tags beyond the vocabulary of the other; they are never sampled.
+        common = min(first.vocabulary, second.vocabulary)
+        yield item, first.head(own)[:, :common].log_softmax(-1), second.head(other)[:, :common].log_softmax(-1)
 
 
 def kl_divergence(first: Tensor, second: Tensor) -> Tensor:

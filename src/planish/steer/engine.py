@@ -1,6 +1,5 @@
 """The decoding engine: many rows at once, any steers, and every row may go back at any time."""
 
-import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
@@ -48,9 +47,10 @@ class Engine:
         self.sampling = sampling or Sampling()
         self.batch_size = batch_size
         self._models = {MODEL: model}
-        for steer in steers:
+        for at, steer in enumerate(steers):
             for name, companion in steer.needs.companions.items():
-                self._models[name] = _same_vocabulary(model, companion or model)
+                model.require_same_tokenizer(companion or model)
+                self._models[_key(at, name)] = companion or model
         matchers = {at: steer.needs.matcher for at, steer in enumerate(steers)}
         self._matchers = {at: matcher for at, matcher in matchers.items() if matcher is not None}
 
@@ -83,8 +83,8 @@ class Engine:
 
     def _row(self, prompt: Prompt, sample: int, seed: int) -> Row:
         seen = dict.fromkeys(self._models, prompt)
-        for steer in self.steers:
-            seen |= steer.prepare(seen[MODEL])
+        for at, steer in enumerate(self.steers):
+            seen |= {_key(at, name): prepared for name, prepared in steer.prepare(seen[MODEL]).items()}
         row = Row(prompt=seen[MODEL], sample=sample, seed=seed, prompt_ids={}, limit=self.sampling.max_tokens)
         try:
             row.prompt_ids = {name: model.encode(seen[name]) for name, model in self._models.items()}
@@ -94,7 +94,7 @@ class Engine:
         room = min(model.context - len(row.prompt_ids[name]) for name, model in self._models.items())
         row.limit = min(row.limit, room)
         if room < 1:
-            row.fail(f"the prompt fills the context of {self.model.context} tokens")
+            row.fail("the prompt fills the model's context")
         return row
 
     def _admit(self, rows: list[Row], batch: list[Row], caches: dict[str, ColumnCache]) -> None:
@@ -115,11 +115,12 @@ class Engine:
         step = self._stage("cap", step, dead_ends)
         drawn = self._draw(rows, step.logits[MODEL])
         probabilities = mixed.softmax(-1).gather(1, drawn[:, None])[:, 0].tolist()
-        spans: list[list[list[Span]]] = [[[] for _ in self.steers] for _ in rows]
+        broken = (step.logits[MODEL].isnan() | mixed.isnan()).any(-1).tolist()
+        spans: dict[int, list[list[Span]]] = {}
         for index, (row, token, probability) in enumerate(zip(rows, drawn.tolist(), probabilities, strict=True)):
             dead_end = dead_ends.get(index)
-            if math.isnan(probability):
-                row.fail("the model's logits are not finite")
+            if broken[index]:
+                row.fail("the logits are not numbers")
             elif dead_end is None or not self._go_back(dead_end, rows, caches):
                 spans[index] = self._write(row, token, probability)
                 if dead_end is not None:
@@ -127,9 +128,10 @@ class Engine:
         self._review(step, spans, caches)
 
     def _stage(self, stage: Stage, step: Step, dead_ends: dict[int, Rewind]) -> Step:
-        for steer in self.steers:
+        for at, steer in enumerate(self.steers):
             if steer.stage == stage:
-                adjustment = steer.adjust(step)
+                shown = {name: step.logits[_key(at, name)] for name in (MODEL, *steer.needs.companions)}
+                adjustment = steer.adjust(replace(step, logits=shown))
                 dead_ends |= {rewind.row: rewind for rewind in adjustment.rewinds}
                 step = _with_logits(step, adjustment.logits)
         return step
@@ -164,16 +166,20 @@ class Engine:
         row.states.append(states)
         return found
 
-    def _review(self, step: Step, spans: list[list[list[Span]]], caches: dict[str, ColumnCache]) -> None:
+    def _review(self, step: Step, spans: dict[int, list[list[Span]]], caches: dict[str, ColumnCache]) -> None:
         """Let every steer see what was written, and go back once a row, as far as any steer asks."""
-        furthest: dict[int, Rewind] = {}
+        asked: list[Rewind] = []
         for at, steer in enumerate(self.steers):
-            for rewind in steer.review(replace(step, spans=[found[at] for found in spans])):
-                if rewind.row not in furthest or rewind.position < furthest[rewind.row].position:
-                    furthest[rewind.row] = rewind
-        for rewind in furthest.values():
-            if not self._go_back(rewind, step.rows, caches):
-                step.rows[rewind.row].let_pass(rewind.position, rewind.rule)
+            found = [spans[index][at] if index in spans else [] for index in range(len(step.rows))]
+            asked += steer.review(replace(step, spans=found))
+        gone_back: set[int] = set()
+        for rewind in sorted(asked, key=lambda rewind: rewind.position):
+            # A row that wrote nothing has nothing new to review; what stood behind a rewind is gone.
+            if rewind.row in spans and rewind.row not in gone_back:
+                if self._go_back(rewind, step.rows, caches):
+                    gone_back.add(rewind.row)
+                else:
+                    step.rows[rewind.row].let_pass(rewind.position, rewind.rule)
 
     def _go_back(self, rewind: Rewind, rows: Sequence[Row], caches: dict[str, ColumnCache]) -> bool:
         """Go back to the asked position, or before it where too little would be left there."""
@@ -198,9 +204,6 @@ def _with_logits(step: Step, logits: Tensor) -> Step:
     return replace(step, logits={**step.logits, MODEL: logits})
 
 
-def _same_vocabulary(model: LanguageModel, companion: LanguageModel) -> LanguageModel:
-    if model.tokenizer.get_vocab() != companion.tokenizer.get_vocab():
-        raise UsageError(
-            f"{model.name!r} and {companion.name!r} have different tokenizers", "their logits cannot be combined"
-        )
-    return companion
+def _key(at: int, name: str) -> str:
+    """The name of a model in the engine: two steers may each have a companion of one name."""
+    return name if name == MODEL else f"{name} of steer {at}"

@@ -19,8 +19,8 @@ def gumbel(keys: Sequence[tuple[object, ...]], vocabulary: int, device: torch.de
     """
     seeds = torch.tensor([_seed(key) for key in keys], dtype=torch.int64, device=device)
     bits = _mix(seeds[:, None] + torch.arange(1, vocabulary + 1, device=device) * _GOLDEN)
-    # 24 bits fill a float32 exactly; the half keeps both logarithms finite.
-    uniform = (_shift(bits, 40).float() + 0.5) / 2**24
+    # 23 bits and a half fill a float32 exactly, so that no draw is 0 or 1 and both logarithms are finite.
+    uniform = (_shift(bits, 41).float() + 0.5) / 2**23
     return -torch.log(-torch.log1p(-uniform))
 
 

@@ -87,6 +87,12 @@ class Row:
                 event.model_copy(update={"path": len(self.branches)}) if event in stranded else event
                 for event in self.events
             ]
+        # What replaced an earlier token here is now rejected itself, or was let pass and is now gone after all.
+        self.events = [
+            event.model_copy(update={"replacement": None}) if (event.position, event.path) == (position, 0) else event
+            for event in self.events
+            if not (event.let_pass and (event.position, event.path) == (position, 0))
+        ]
         self.events.append(Event(rule=rule, position=position, rejected=token))
         self.rejected = {place: tokens for place, tokens in self.rejected.items() if place <= position}
         self.rejected.setdefault(position, {})[token] = self.probabilities[position]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from pydantic import Field
 from torch import Tensor
 from transformers import (
@@ -21,7 +22,7 @@ class Sampling(Settings):
     max_tokens: int = Field(default=200, ge=1)
     """The longest text, in tokens."""
     temperature: float = Field(default=1.0, ge=0)
-    """0 always takes the likeliest token."""
+    """0 leaves only the likeliest token."""
     top_k: int | None = Field(default=None, ge=1)
     """Only the k likeliest tokens."""
     top_p: float = Field(default=1.0, gt=0, le=1)
@@ -31,8 +32,11 @@ class Sampling(Settings):
 
     def truncate(self, logits: Tensor) -> Tensor:
         """Apply temperature, top-k, top-p and min-p: (B, V) to (B, V), -inf where a token is cut off."""
+        if self.temperature == 0:
+            likeliest = torch.zeros_like(logits, dtype=torch.bool).scatter(1, logits.argmax(-1, keepdim=True), True)
+            return logits.masked_fill(~likeliest, -torch.inf)
         warpers = LogitsProcessorList()
-        if self.temperature not in (0, 1):
+        if self.temperature != 1:
             warpers.append(TemperatureLogitsWarper(self.temperature))
         if self.top_k is not None:
             warpers.append(TopKLogitsWarper(self.top_k))
