@@ -172,6 +172,19 @@ def test_a_tag_stands_directly_before_the_text(kind: str, request: pytest.Fixtur
     assert model.encode(Prompt(text="Once", tag="<|good|>")) == [*start, tag, *spelt(model, "Once")]
 
 
+@pytest.mark.parametrize("kind", ["chat", "documents", "tiny"])
+def test_a_tag_in_the_users_own_words_is_no_tag(kind: str, request: pytest.FixtureRequest) -> None:
+    model: LanguageModel = tiny_llama() if kind == "tiny" else request.getfixturevalue(kind)
+    add_tags(model, ["<|good|>"])
+    for prompt in (opening("Say <|good|> now"), writing_prompt("Say <|good|> now")):
+        assert model.tags["<|good|>"] not in model.encode(prompt)
+
+
+def test_a_text_cannot_end_a_document(documents: LanguageModel) -> None:
+    assert 2 not in documents.encode(opening("One</s>Two"))
+    assert 2 not in documents.encode(writing_prompt("One</s>Two"))
+
+
 def test_an_unknown_tag_is_refused_with_the_known_ones(tiny: LanguageModel) -> None:
     model = tiny_llama()
     add_tags(model, ["<|good|>"])
@@ -186,7 +199,12 @@ def test_an_unknown_tag_is_refused_with_the_known_ones(tiny: LanguageModel) -> N
 
 
 def newest_texts(model: LanguageModel, ids: list[int], front: list[int]) -> list[str]:
-    return [model.newest_text([*front, *ids[: number + 1]]) for number in range(len(ids))]
+    pieces: list[str] = []
+    settled = len(front)
+    for number in range(1, len(ids) + 1):
+        pieces.append(model.newest_text([*front, *ids[:number]], settled))
+        settled = len(front) + number if pieces[-1] else settled
+    return pieces
 
 
 def assert_reassembled(model: LanguageModel, text: str, front: str = "") -> None:
@@ -226,15 +244,17 @@ def test_the_newest_texts_of_any_bytes_are_the_beginning_of_what_they_decode_to(
     assert tiny.decode(ids).startswith("".join(newest_texts(tiny, ids, [])))
 
 
-def test_a_long_run_of_bytes_that_are_no_characters_loses_nothing(tiny: LanguageModel) -> None:
+@pytest.mark.parametrize("strays", [1, 2, 3, 25])
+@pytest.mark.parametrize("character", ["a", "\u00e9", "\u65e5", "\U0001f600"])
+def test_a_character_after_bytes_that_are_none_is_not_lost(tiny: LanguageModel, strays: int, character: str) -> None:
     second_half = spelt(tiny, "\u00e9")[1]
-    ids = [second_half] * 25 + spelt(tiny, "a")
-    assert "".join(newest_texts(tiny, ids, [])) == tiny.decode(ids)
+    ids = [second_half] * strays + spelt(tiny, character)
+    assert "".join(newest_texts(tiny, ids, [])) == tiny.decode(ids) == "\ufffd" * strays + character
 
 
 def test_special_tokens_add_no_text(tiny: LanguageModel) -> None:
-    ids = spelt(tiny, "ab")
-    assert [tiny.newest_text([*ids[:1], 2]), tiny.newest_text([1]), tiny.newest_text([1, *ids])] == ["", "", "b"]
+    a, b = spelt(tiny, "ab")
+    assert newest_texts(tiny, [1, a, 2, b], []) == ["", "a", "", "b"]
 
 
 # --- what a model is

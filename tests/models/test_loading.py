@@ -90,7 +90,12 @@ def test_pickled_weights_are_refused(folder: Path) -> None:
 
 def test_a_model_that_does_not_decode_from_left_to_right_is_refused(tmp_path: Path) -> None:
     config = BertConfig(
-        vocab_size=259, hidden_size=32, num_hidden_layers=1, num_attention_heads=4, intermediate_size=48
+        vocab_size=259,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=48,
+        initializer_range=0.4,
     )
     BertForMaskedLM(config).save_pretrained(tmp_path)
     tiny_tokenizer().save_pretrained(tmp_path)

@@ -51,6 +51,19 @@ MIXED = ["sliding_attention", "full_attention"]
 DYNAMIC = {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10_000.0}
 PLAIN_ROPE = {"rope_type": "default", "rope_theta": 10_000.0}
 
+
+def windowed_by_column(window: int) -> PreTrainedConfig:
+    return GPTNeoConfig(
+        **OLDER,
+        hidden_size=32,
+        num_layers=2,
+        num_heads=4,
+        attention_types=[[["global", "local"], 1]],
+        window_size=window,
+        max_position_embeddings=256,
+    )
+
+
 DECODED: dict[str, Callable[[], PreTrainedConfig]] = {
     "llama": lambda: LlamaConfig(**COMMON),
     "mistral": lambda: MistralConfig(**COMMON, sliding_window=WINDOW),
@@ -84,15 +97,8 @@ REFUSED: dict[str, Callable[[], PreTrainedConfig]] = {
 UNUSUAL: dict[str, Callable[[], PreTrainedConfig]] = {
     "learned positions": lambda: GPT2Config(**OLDER, n_embd=32, n_layer=2, n_head=4, n_positions=256),
     "experts": lambda: MixtralConfig(**COMMON, num_local_experts=4),
-    "a window outside the mask": lambda: GPTNeoConfig(
-        **OLDER,
-        hidden_size=32,
-        num_layers=2,
-        num_heads=4,
-        attention_types=[[["global", "local"], 1]],
-        window_size=WINDOW,
-        max_position_embeddings=256,
-    ),
+    "a window outside the mask": lambda: windowed_by_column(WINDOW),
+    "a wide window outside the mask": lambda: windowed_by_column(40),
     "alibi": lambda: BloomConfig(**OLDER, hidden_size=32, n_layer=2, n_head=4),
     "alibi by column": lambda: MptConfig(
         vocab_size=VOCABULARY, d_model=32, n_layers=2, n_heads=4, max_seq_len=256, initializer_range=SPREAD

@@ -55,9 +55,9 @@ def test_strength_towards_0_converges_to_the_plain_model(logits: Tensor, other: 
 
 @given(rows, rows, st.floats(0.01, 4), st.floats(0.01, 0.9))
 def test_an_implausible_token_never_gains(logits: Tensor, other: Tensor, strength: float, plausible: float) -> None:
-    own = logits.double().softmax(-1)
-    implausible = own < plausible * own.amax(-1, keepdim=True)
-    gain = distributions(logits, other, strength, plausible) - own
+    own = logits.double().log_softmax(-1)
+    implausible = own < own.amax(-1, keepdim=True) + math.log(plausible)
+    gain = contrasted(logits.double(), other.double(), strength, plausible) - own
     assert float(torch.where(implausible, gain, 0.0).max()) <= 1e-9
 
 

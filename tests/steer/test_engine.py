@@ -274,17 +274,17 @@ def assert_char_ends(model: LanguageModel, text: Generation) -> None:
 
 
 class Recorder(Steer):
-    """A ban that remembers what every text was when it was asked to go back."""
+    """A steer that remembers what every text was when it was asked to go back."""
 
     stage: Stage = "forbid"
 
-    def __init__(self, ban: Ban) -> None:
-        self.ban = ban
-        self.needs = ban.needs
+    def __init__(self, steer: Steer) -> None:
+        self.steer = steer
+        self.needs = steer.needs
         self.asked: dict[tuple[str, int], list[list[int]]] = {}
 
     def review(self, step: Step) -> Sequence[Rewind]:
-        rewinds = self.ban.review(step)
+        rewinds = self.steer.review(step)
         for index in {rewind.row for rewind in rewinds}:
             row = step.rows[index]
             self.asked.setdefault((row.prompt.id, row.sample), []).append(list(row.tokens))
@@ -309,21 +309,28 @@ def assert_events_are_true(text: Generation, asked: Sequence[Sequence[int]]) -> 
         assert any(event.path == number and event.position >= len(branch) - 1 for event in text.events)
 
 
+def now_and_then(row: Row) -> list[tuple[int, str]]:
+    """Requests that look random, some to where the text just was and some far behind that."""
+    written = len(row.tokens)
+    asked = {0: [1], 1: [4], 2: [2, 1]}.get((sum(row.tokens) + 3 * written) % 11, [])
+    return [(written - back, f"{back} back") for back in asked if back <= written]
+
+
+@pytest.mark.parametrize("name", ["tiny", "stories"])
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
-def test_events_say_truly_what_was_rejected_and_what_stands_there(tiny: LanguageModel, temperature: float) -> None:
-    steer = Recorder(ban_of(*"rmzbgcu01234", "[", "\\", "]", "r m", "\ufffd\ufffd"))
-    texts = Engine(tiny, [steer], Sampling(max_tokens=30, temperature=temperature)).generate(PROMPTS, samples=8)
+@pytest.mark.parametrize("ban", [False, True])
+def test_events_say_truly_what_was_rejected_and_what_stands_there(
+    name: str, temperature: float, ban: bool, request: pytest.FixtureRequest
+) -> None:
+    model: LanguageModel = request.getfixturevalue(name)
+    phrases = [*"rmzbgcu01234[]", "was", "little girl", "lily", "day", "she loved", "to play with", "the"]
+    steer = Recorder(ban_of(*phrases) if ban else Refuse(now_and_then))
+    texts = Engine(model, [steer], Sampling(max_tokens=30, temperature=temperature)).generate(PROMPTS, samples=4)
     for text in texts:
         assert_events_are_true(text, steer.asked.get((text.prompt_id, text.sample), []))
-    assert any(event.path for text in texts for event in text.events)
-
-
-def test_events_are_true_on_a_real_model(stories: LanguageModel) -> None:
-    steer = Recorder(ban_of("was", "little girl", "lily", "day", "she loved", "to play with", "big", "happy", "the"))
-    texts = Engine(stories, [steer], Sampling(max_tokens=60)).generate([opening("Once")], samples=8)
-    for text in texts:
-        assert_events_are_true(text, steer.asked.get((text.prompt_id, text.sample), []))
-    assert any(event.path for text in texts for event in text.events)
+    events = [event for text in texts for event in text.events]
+    assert any(event.replacement is not None and not event.let_pass for event in events)
+    assert ban or any(event.path for event in events)
 
 
 def test_of_two_requests_the_furthest_is_met_and_the_nearer_is_moot(tiny: LanguageModel) -> None:

@@ -12,10 +12,6 @@ def test_apostrophes_and_hyphens_stand_inside_a_word() -> None:
     ]
 
 
-def test_marks_stand_inside_a_word() -> None:
-    assert words("cafe\u0301s naïve हिन्दी") == ["cafe\u0301s", "naïve", "हिन्दी"]
-
-
 def test_a_run_ends_at_anything_but_a_single_space() -> None:
     assert word_runs("Once upon a time, there was\na  cat") == [
         *(["once", "upon", "a", "time"], ["there", "was"], ["a"], ["cat"])

@@ -45,7 +45,7 @@ class Slop:
                     generation_id=sample.generation_id,
                     behaviour=self.name,
                     version=self.version,
-                    value=inside / total if total else 0.0,
+                    value=min(inside / total, 1.0) if total else 0.0,
                     hits=len(spans),
                     words=total,
                     spans=tuple(spans),
@@ -78,14 +78,14 @@ def find_slop(samples: Sequence[Sample], least_ratio: float = 20.0, least_share:
     total = 0
     for sample in samples:
         total += len(words(sample.text))
-        excused = set(words(sample.prompt.content))
+        excused = {word.removesuffix("'s") for word in words(sample.prompt.content)}
         own = Counter(entry for run in word_runs(sample.text) for entry in _entries(run, excused))
         counts.update(own)
         texts_with.update(own.keys())
     overused = {}
     for entry, texts in texts_with.items():
         ratio = rate_ratio_low(counts[entry], total, human_rate=min(map(_human_rate, entry)))
-        if texts >= least_share * len(samples) and ratio >= least_ratio:
+        if texts >= max(2, least_share * len(samples)) and ratio >= least_ratio:
             overused[entry] = ratio
     listed = sorted(_widest(overused, counts), key=lambda entry: -overused[entry])
     return [
@@ -102,11 +102,13 @@ def _entries(run: Sequence[str], excused: set[str]) -> Iterator[Entry]:
     for length in range(1, LONGEST_PHRASE + 1):
         for start in range(len(run) - length + 1):
             entry = tuple(run[start : start + length])
+            if length == 1:
+                # The matcher finds "Lily" in "Lily's" too, so they are one entry.
+                entry = (entry[0].removesuffix("'s"),)
             content = [word for word in entry if word not in FUNCTION_WORDS]
             # A single function word is nobody's tic; a phrase of two is left to its words.
             if content and length != 2 and not excused.issuperset(content):
-                # The matcher finds "Lily" in "Lily's" too, so they are one entry.
-                yield entry if length > 1 else (entry[0].removesuffix("'s"),)
+                yield entry
 
 
 def _human_rate(word: str) -> float:

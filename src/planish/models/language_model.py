@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
-from planish.errors import ModelError
+from planish.errors import ModelError, UsageError
 from planish.records.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
     from transformers.cache_utils import Cache
 
-# A character is at most four bytes, hence at most four byte tokens; the rest is room for joiners and marks.
-DECODING_WINDOW = 16
 UNFINISHED = "\ufffd"
+# How many tokens a model is checked on.
+CHECKED = 24
 # With these, an angle depends on the longest row of the batch, so rows cannot share one.
 BATCH_BOUND_ROPES = {"dynamic", "longrope"}
 
@@ -37,6 +37,7 @@ class LanguageModel:
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.name = name
+        self._is_checked = False
 
     @classmethod
     def load(cls, name: str, device: str = "cpu") -> "LanguageModel":
@@ -52,13 +53,20 @@ class LanguageModel:
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         try:
-            tokenizer = AutoTokenizer.from_pretrained(name)
-            model = AutoModelForCausalLM.from_pretrained(name, use_safetensors=True, dtype="auto")
-        except (OSError, ValueError, KeyError) as error:
+            tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+            model = AutoModelForCausalLM.from_pretrained(
+                name, use_safetensors=True, trust_remote_code=False, dtype="auto"
+            )
+        except Exception as error:  # a broken folder can break any part of two libraries
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             hint = "give a folder with config.json and *.safetensors, a Hub id, or tiny"
             raise ModelError(f"cannot load the model {name!r}: {reason}", hint) from error
-        return cls(nn.Module.to(model, device), tokenizer, name)
+        try:
+            loaded = cls(nn.Module.to(model, device), tokenizer, name)
+        except (RuntimeError, AssertionError) as error:
+            raise ModelError(f"there is no device {device!r} here: {error}".splitlines()[0], "--device cpu") from error
+        loaded._check_once()
+        return loaded
 
     def save(self, folder: Path) -> None:
         """Write weights (safetensors) and tokenizer, so that plain transformers can load them."""
@@ -118,10 +126,10 @@ class LanguageModel:
         """Check that both models mean the same by a token id.
 
         Raises:
-            ModelError: they do not.
+            UsageError: they do not.
         """
         if self.tokenizer.get_vocab() != other.tokenizer.get_vocab():
-            raise ModelError(
+            raise UsageError(
                 f"{self.name!r} and {other.name!r} have different tokenizers",
                 "give two models with one tokenizer: token by token, no others can be compared or combined",
             )
@@ -175,11 +183,13 @@ class LanguageModel:
         """The text of some ids, without special tokens."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
-    def newest_text(self, ids: Sequence[int]) -> str:
-        """The characters that the last id adds: none while a character is still missing some of its bytes."""
-        window = ids[-DECODING_WINDOW:]
-        after = self.decode(window)
-        return "" if after.endswith(UNFINISHED) else after[len(self.decode(window[:-1]).rstrip(UNFINISHED)) :]
+    def newest_text(self, ids: Sequence[int], settled: int) -> str:
+        """The characters that ids add to the first `settled` ones, which make up whole characters.
+
+        None while a character is still missing some of its bytes.
+        """
+        after = self.decode(ids)
+        return "" if after.endswith(UNFINISHED) else after[len(self.decode(ids[:settled])) :]
 
     def hidden(
         self, ids: Tensor, position_ids: Tensor, mask: Callable[[int | None], Tensor], cache: "Cache | None" = None
@@ -195,6 +205,7 @@ class LanguageModel:
 
         Returns: (B, T, D)
         """
+        self._check_once()
         masks = {kind: mask(window) for kind, window in self._attention_windows.items()}
         output = self.decoder(
             input_ids=ids,
@@ -233,14 +244,54 @@ class LanguageModel:
 
     def _refuse_unless_attention(self, kinds: set[str], config: Any) -> None:
         other = kinds - {"full_attention", "sliding_attention"}
+        if getattr(config, "attention_types", None):
+            other = {"a window of columns instead of positions"}
         if other or getattr(self.model, "_is_stateful", False):
             what = ", ".join(sorted(other)) or "a recurrent state"
             raise ModelError(
                 f"the model {self.name!r} has {what}; planish decodes models that are attention throughout"
             )
-        rope = (getattr(config, "rope_parameters", None) or {}).get("rope_type")
-        if rope in BATCH_BOUND_ROPES:
-            raise ModelError(f"the model {self.name!r} has {rope} rotary angles, which planish cannot batch")
+        ropes = getattr(config, "rope_parameters", None) or {}
+        types = {rope.get("rope_type") for rope in (ropes, *ropes.values()) if isinstance(rope, dict)}
+        if batch_bound := types & BATCH_BOUND_ROPES:
+            raise ModelError(f"the model {self.name!r} has {batch_bound.pop()} rotary angles, which cannot be batched")
+
+    def _check_once(self) -> None:
+        """Refuse a model whose attention is not all in positions and mask, or whose head is not all behind its decoder.
+
+        It reads some tokens with dead columns between them, as a rewind leaves them, and must say what it says plainly.
+        """
+        if self._is_checked:
+            return
+        self._is_checked = True
+        half = min(CHECKED, self.vocabulary, self.context) // 2
+        ids = torch.arange(2 * half, device=self.device)[None]
+        columns = torch.cat([ids[:, :half], ids[:, :half], ids[:, half:]], 1)
+        positions = columns.clone()
+        columns_back = positions[0, :, None] - positions[0, None, :]
+        dead = torch.arange(3 * half, device=self.device)[None, :].sub(half).ge(0)
+        dead &= torch.arange(3 * half, device=self.device)[None, :] < 2 * half
+
+        def mask(window: int | None) -> Tensor:
+            unseen = (columns_back < 0) | dead | (columns_back >= (window or 3 * half))
+            zeros = torch.zeros(unseen.shape, dtype=self.model.dtype, device=self.device)
+            return zeros.masked_fill(unseen, torch.finfo(self.model.dtype).min)[None, None]
+
+        try:
+            with torch.no_grad():
+                first, both = (self.model(input_ids=ids[:, :end]).logits[0].float() for end in (half, 2 * half))
+                ours = self.head(self.hidden(columns, positions, mask)[0, [half - 1, half - 1, -1]])
+                plain = torch.stack([first[-1], both[half - 1], both[-1]])
+        except ModelError:
+            raise
+        except Exception as error:  # architectures differ in more ways than can be listed
+            raise ModelError(f"planish cannot run the decoder of {self.name!r} and its head apart: {error}") from error
+        slack = (1e-3 if self.model.dtype == torch.float32 else 0.1) * float(plain.abs().max())
+        if not torch.allclose(ours, plain, rtol=0, atol=slack):
+            raise ModelError(
+                f"the model {self.name!r} does not decode from left to right by positions and mask alone",
+                "give a model of another architecture",
+            )
 
 
 class _Output(BaseModelOutputWithPast):

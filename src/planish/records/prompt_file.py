@@ -46,10 +46,10 @@ def read_prompts(path: Path, from_line: Callable[[str, str], Prompt] = writing_p
         prompts = read_records(path, Prompt)
     else:
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
         except FileNotFoundError as error:
             raise DataError(f"there is no file {path}", "check the path") from error
-        except (UnicodeDecodeError, IsADirectoryError) as error:
+        except (UnicodeDecodeError, OSError) as error:
             raise DataError(
                 f"{path} is not a text file", "give a text file with one prompt a line, or .jsonl"
             ) from error

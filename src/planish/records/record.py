@@ -32,12 +32,15 @@ def read_records(path: Path, kind: type[RecordType]) -> list[RecordType]:
     if not path.is_file():
         raise DataError(f"there is no file {path}", "check the path")
     records = []
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                records.append(kind.model_validate_json(line))
-            except ValidationError as error:
-                first = error.errors()[0]
-                place = ".".join(str(part) for part in first["loc"]) or "the line"
-                raise DataError(f"{path}, line {number}: {place}: {first['msg']}", f"mend line {number}") from error
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not a text file", "give a file with one JSON object a line") from error
+    for number, line in enumerate(lines, start=1):
+        try:
+            records.append(kind.model_validate_json(line))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "the line"
+            raise DataError(f"{path}, line {number}: {place}: {first['msg']}", f"mend line {number}") from error
     return records

@@ -53,7 +53,7 @@ def capped(probabilities: Tensor, caps: Tensor) -> tuple[Tensor, Tensor]:
     fits = (wanted_in_order > 0) & (scales * wanted_in_order <= caps_in_order)
     scale = torch.where(fits, scales, -torch.inf).amax(-1, keepdim=True)
     scale = torch.where(fits.any(-1, keepdim=True), scale, torch.inf)
-    feasible = caps.sum(-1) >= 1
+    feasible = ~(caps.sum(-1) < 1)  # caps that are no numbers make a row of no numbers, not a dead end
     # Among equal caps the likeliest token: so it is one of those that are left even where all caps are 0.
     safest = torch.zeros_like(caps).scatter_(-1, (caps + 1e-9 * wanted).argmax(-1, keepdim=True), 1.0)
     projected = torch.where(support, torch.minimum(scale * wanted, caps), 0.0)

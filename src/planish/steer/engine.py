@@ -50,6 +50,8 @@ class Engine:
         for at, steer in enumerate(steers):
             for name, companion in steer.needs.companions.items():
                 model.require_same_tokenizer(companion or model)
+                if (companion or model).vocabulary < model.vocabulary:
+                    raise UsageError(f"{name} has fewer logits than {model.name!r}", "exchange the two models")
                 self._models[_key(at, name)] = companion or model
         matchers = {at: steer.needs.matcher for at, steer in enumerate(steers)}
         self._matchers = {at: matcher for at, matcher in matchers.items() if matcher is not None}
@@ -64,7 +66,7 @@ class Engine:
             UsageError: some of the prompts carry a tag and some do not.
         """
         rows = [self._row(prompt, sample, seed) for prompt in prompts for sample in range(samples)]
-        if len({row.prompt.tag is None for row in rows}) > 1:
+        if len({prompt.tag is None for prompt in prompts}) > 1:
             raise UsageError("prompts with and without a tag stand in one call", "decode them in two calls")
         waiting = deque(row for row in rows if row.finish is None)
         caches = {name: ColumnCache(model) for name, model in self._models.items()}
@@ -94,7 +96,7 @@ class Engine:
         room = min(model.context - len(row.prompt_ids[name]) for name, model in self._models.items())
         row.limit = min(row.limit, room)
         if room < 1:
-            row.fail("the prompt fills the model's context")
+            row.fail(f"the prompt fills the context of {min(m.context for m in self._models.values())} tokens")
         return row
 
     def _admit(self, rows: list[Row], batch: list[Row], caches: dict[str, ColumnCache]) -> None:
@@ -106,7 +108,8 @@ class Engine:
     def _step(self, rows: list[Row], caches: dict[str, ColumnCache]) -> None:
         """Read each row's last token, draw the next, and go back where a steer says so."""
         hidden = {name: cache.feed([row.ids(name)[-1:] for row in rows]) for name, cache in caches.items()}
-        logits = {name: self._models[name].head(states) for name, states in hidden.items()}
+        # A companion may have been padded to more logits than the model has.
+        logits = {name: self._models[name].head(states)[:, : self.model.vocabulary] for name, states in hidden.items()}
         dead_ends: dict[int, Rewind] = {}
         step = self._stage("mix", Step(rows, logits, hidden[MODEL]), dead_ends)
         mixed = step.logits[MODEL]
@@ -153,7 +156,8 @@ class Engine:
     def _write(self, row: Row, token: int, probability: float) -> list[list[Span]]:
         """Write a token down, and return what it completes, a list of spans a steer."""
         ended = token in self.model.end_ids
-        piece = "" if ended else self.model.newest_text([*row.ids(MODEL), token])
+        latest, settled = row.decoding_window(MODEL)
+        piece = "" if ended else self.model.newest_text([*latest, token], settled)
         states = dict(row.states[-1]) if row.states else {at: matcher.start for at, matcher in self._matchers.items()}
         row.write(token, piece, probability)
         if ended or len(row.tokens) == row.limit:

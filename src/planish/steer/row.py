@@ -8,6 +8,9 @@ from typing import Any, Literal
 from planish.records.generation import Event, Generation
 from planish.records.prompt import Prompt
 
+# So many ids of context let the next one decode as it would in the whole text.
+WINDOW = 8
+
 
 @dataclass
 class Row:
@@ -49,6 +52,14 @@ class Row:
     def ids(self, model: str) -> list[int]:
         """Everything one model has before it: its prompt and the text."""
         return [*self.prompt_ids[model], *self.tokens]
+
+    def decoding_window(self, model: str) -> tuple[list[int], int]:
+        """The latest ids, and how many of them make up whole characters: what it takes to decode one id more."""
+        prompt = list(self.prompt_ids[model][-WINDOW:])
+        wholes = [0, *(at for at, piece in enumerate(self.pieces, start=1) if piece)]
+        start = wholes[max(0, len(wholes) - WINDOW)]
+        front = [] if start else prompt
+        return [*front, *self.tokens[start:]], len(front) + wholes[-1] - start
 
     def fail(self, error: str) -> None:
         """Give the row up; what it wrote so far stays, but counts as nothing."""

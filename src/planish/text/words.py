@@ -4,6 +4,8 @@ import re
 
 # A word is letters, marks and digits, with apostrophes and hyphens inside it: "didn't" and "well-known" are one each.
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+# The two apostrophes are one.
+APOSTROPHES = str.maketrans("’", "'")
 
 # They commit a text to nothing: no word or phrase of these alone is anybody's tic.
 # They commit a text to nothing: no phrase of these alone is anybody's tic.
@@ -17,7 +19,7 @@ FUNCTION_WORDS = frozenset(
 
 def words(text: str) -> list[str]:
     """The words of a text in order, lower-cased."""
-    return [match.group().lower() for match in WORD.finditer(text)]
+    return [match.group().lower().translate(APOSTROPHES) for match in WORD.finditer(text)]
 
 
 def word_runs(text: str) -> list[list[str]]:
@@ -27,6 +29,6 @@ def word_runs(text: str) -> list[list[str]]:
     for match in WORD.finditer(text):
         if end is None or text[end : match.start()] != " ":
             runs.append([])
-        runs[-1].append(match.group().lower())
+        runs[-1].append(match.group().lower().translate(APOSTROPHES))
         end = match.end()
     return runs
