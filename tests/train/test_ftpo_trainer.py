@@ -82,12 +82,11 @@ def trainer_of(
 ) -> tuple[FtpoTrainer, PeftModel]:
     """A trainer whose adapter, at first without effect, has `moved` by so much."""
     tuned, adapter = with_adapter(model, rank=4)
-    trainer = FtpoTrainer(tuned, adapter, paths, settings, quiet_arguments(0, 1e-3, epochs=1, batch_size=4))
     draws = torch.Generator().manual_seed(1)
     for name, parameter in adapter.named_parameters():
         if "lora_B" in name:
             parameter.data = moved * torch.randn(parameter.shape, generator=draws)
-    return trainer, adapter
+    return FtpoTrainer(tuned, adapter, paths, settings, quiet_arguments(0, 1e-3, epochs=1, batch_size=4)), adapter
 
 
 def batch_loss(trainer: FtpoTrainer, adapter: PeftModel) -> Tensor:

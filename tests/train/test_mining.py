@@ -52,8 +52,9 @@ def generation(*events: Event, name: str = "g", tokens: tuple[int, ...] = FINAL)
 
 @pytest.fixture
 def ending_early(tiny: LanguageModel) -> LanguageModel:
-    """The tiny model, with the third likeliest token at the first spot below made one that ends a text."""
+    """The tiny model made surer, with the third likeliest token at the first spot below one that ends a text."""
     model = copy_of(tiny)
+    model.decoder.get_submodule("norm").get_parameter("weight").data *= 3
     model.model.generation_config = copy.deepcopy(tiny.model.generation_config)
     assert model.model.generation_config is not None
     model.model.generation_config.eos_token_id = [2, likeliest(tiny, (*PROMPT, *FINAL[:1]), 2)]

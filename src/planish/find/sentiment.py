@@ -10,9 +10,8 @@ from planish.text.words import words
 if TYPE_CHECKING:
     from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
-# The authors' own thresholds: between them a text is neutral.
+# The authors' own threshold: a text above it is neutral or positive.
 NEGATIVE_COMPOUND = -0.05
-POSITIVE_COMPOUND = 0.05
 
 
 class Negativity:

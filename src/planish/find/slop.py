@@ -105,7 +105,7 @@ def _entries(run: Sequence[str], excused: set[str]) -> Iterator[Entry]:
             if length == 1:
                 # The matcher finds "Lily" in "Lily's" too, so they are one entry.
                 entry = (entry[0].removesuffix("'s"),)
-            content = [word for word in entry if word not in FUNCTION_WORDS]
+            content = [word for word in entry if word.removesuffix("'s") not in FUNCTION_WORDS]
             # A single function word is nobody's tic; a phrase of two is left to its words.
             if content and length != 2 and not excused.issuperset(content):
                 yield entry

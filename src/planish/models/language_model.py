@@ -263,7 +263,14 @@ class LanguageModel:
         """
         if self._is_checked:
             return
-        self._is_checked = True
+        self._is_checked = True  # the check itself reads hidden states
+        try:
+            self._check()
+        except ModelError:
+            self._is_checked = False
+            raise
+
+    def _check(self) -> None:
         half = min(CHECKED, self.vocabulary, self.context) // 2
         ids = torch.arange(2 * half, device=self.device)[None]
         columns = torch.cat([ids[:, :half], ids[:, :half], ids[:, half:]], 1)

@@ -14,7 +14,7 @@ from planish.text.words import words
 
 
 def variety_and_length(before: Sequence[Generation], after: Sequence[Generation]) -> list[Evidence]:
-    """Distinct word pairs and words a text: neither should move by more than a tenth of what a text had."""
+    """Distinct word pairs (margin 0.05) and words a text (margin 10): neither should move."""
     return [
         compare(
             "distinct_2", "share", "words", tally(before, _pairs), tally(after, _pairs), better="same", margin=0.05

@@ -57,6 +57,8 @@ def antislop(
 
     # Train it out: at every such point, the model's own next best becomes likelier than what was rejected.
     preferences = mine_points(model, banned)
+    if not preferences:
+        raise DataError(f"no ban left a choice in {len(banned)} texts", "give more prompts, or more --samples")
     tuned = train_ftpo(model, preferences, seed=seed)
 
     # Prove it: plain sampling from both models, on prompts that none of the above has seen.
@@ -65,7 +67,7 @@ def antislop(
         _slop_rate("slop_per_1k_words", slop, held_out, before, after),
         *(
             _slop_rate(f"“{rule.text}”", Slop([rule]), held_out, before, after)
-            for rule in _commonest(slop, held_out, before)
+            for rule in _commonest(slop, used, plain)
         ),
         *variety_and_length(before, after),
         drift(model, tuned, before),
@@ -91,7 +93,7 @@ def _slop_rate(
     return compare(name, "per 1k words", f"list {slop.version}", *hits, better="lower")
 
 
-def _commonest(slop: Slop, prompts: Sequence[Prompt], before: Sequence[Generation]) -> list[BanRule]:
-    texts = [sample.text for sample in samples_of(prompts, before)]
+def _commonest(slop: Slop, prompts: Sequence[Prompt], plain: Sequence[Generation]) -> list[BanRule]:
+    texts = [sample.text for sample in samples_of(prompts, plain)]
     counts = Counter(span.rule for spans in slop.locate(texts) for span in spans)
     return sorted(slop.rules, key=lambda rule: -counts[rule.text])[:SHOWN]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from statistics import median
 
+from planish.errors import DataError
 from planish.find.sentiment import Negativity
 from planish.models.language_model import LanguageModel
 from planish.prove.collateral import variety_and_length
@@ -44,6 +45,8 @@ def condition(
     texts = Engine(model, sampling=sampling).generate(used, samples, seed)
     scores = sorted(score_all(behaviour, used, texts), key=lambda score: score.value)
     third = len(scores) // 3
+    if not third or scores[third - 1].value >= scores[-third].value:
+        raise DataError(f"{len(scores)} texts all sound alike", "give more prompts, or more --samples")
     tags: dict[str, str | None] = {score.generation_id: None for score in scores}
     tags |= {score.generation_id: CHEERFUL for score in scores[:third]}
     tags |= {score.generation_id: GLOOMY for score in scores[-third:]}

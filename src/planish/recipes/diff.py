@@ -31,6 +31,7 @@ def diff(
         sampling: how texts are drawn.
         seed: of every draw, the same for both models.
     """
+    first.require_same_tokenizer(second)
     before, after = (Engine(model, sampling=sampling).generate(prompts, samples, seed) for model in (first, second))
 
     # Both directions: what the first writes and the second finds odd, and the other way round.

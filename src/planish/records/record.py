@@ -33,10 +33,11 @@ def read_records(path: Path, kind: type[RecordType]) -> list[RecordType]:
         raise DataError(f"there is no file {path}", "check the path")
     records = []
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        # JSON leaves some separators as they are at which `splitlines` would cut.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not a text file", "give a file with one JSON object a line") from error
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(lines[:-1] if lines[-1] == "" else lines, start=1):
         try:
             records.append(kind.model_validate_json(line))
         except ValidationError as error:

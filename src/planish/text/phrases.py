@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from planish.text.matcher import Match
 from planish.text.span import Span
-from planish.text.words import APOSTROPHES
+from planish.text.words import fold
 
 # Stands between a word character and its neighbour that is none, in the phrases as in the stream: so "art" is not found
 # in "party", and a phrase that ends with a word is found only when the word is known to have ended.
@@ -99,10 +99,8 @@ class PhraseMatcher:
 def _symbols(char: str, in_word: bool) -> Iterator[str]:
     if _is_word(char) is not in_word:
         yield BOUNDARY
-    # A character whose lower case is two characters would shift every span after it, so it is left as it is.
-    lower = char.lower().translate(APOSTROPHES)
-    yield lower if len(lower) == 1 else char
+    yield fold(char)
 
 
 def _is_word(char: str) -> bool:
-    return char.isalnum()
+    return char.isalnum() or char == "_"

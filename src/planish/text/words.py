@@ -3,9 +3,7 @@
 import re
 
 # A word is letters, marks and digits, with apostrophes and hyphens inside it: "didn't" and "well-known" are one each.
-WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-# The two apostrophes are one.
-APOSTROPHES = str.maketrans("’", "'")
+WORD = re.compile(r"\w+(?:['’-]\w+)*")
 
 # They commit a text to nothing: no word or phrase of these alone is anybody's tic.
 # They commit a text to nothing: no phrase of these alone is anybody's tic.
@@ -17,9 +15,15 @@ FUNCTION_WORDS = frozenset(
 )
 
 
+def fold(text: str) -> str:
+    """The text in lower case and with one kind of apostrophe, character by character: no span is shifted by it."""
+    # A character whose lower case is two characters stays as it is.
+    return "".join(lower if len(lower := char.lower()) == 1 else char for char in text.replace("’", "'"))
+
+
 def words(text: str) -> list[str]:
     """The words of a text in order, lower-cased."""
-    return [match.group().lower().translate(APOSTROPHES) for match in WORD.finditer(text)]
+    return [fold(match.group()) for match in WORD.finditer(text)]
 
 
 def word_runs(text: str) -> list[list[str]]:
@@ -29,6 +33,6 @@ def word_runs(text: str) -> list[list[str]]:
     for match in WORD.finditer(text):
         if end is None or text[end : match.start()] != " ":
             runs.append([])
-        runs[-1].append(match.group().lower().translate(APOSTROPHES))
+        runs[-1].append(fold(match.group()))
         end = match.end()
     return runs

@@ -31,12 +31,18 @@ def copy_of(model: LanguageModel) -> LanguageModel:
     return LanguageModel(copy.deepcopy(model.model), copy.deepcopy(model.tokenizer), model.name)
 
 
-def quiet_arguments(seed: int, learning_rate: float, epochs: int, batch_size: int) -> TrainingArguments:
+def quiet_arguments(
+    model: LanguageModel, seed: int, learning_rate: float, epochs: int, batch_size: int
+) -> TrainingArguments:
     """Arguments for a `Trainer` that writes no checkpoints and prints nothing."""
-    return TrainingArguments(**shared_arguments(seed, learning_rate, epochs, batch_size), remove_unused_columns=False)
+    return TrainingArguments(
+        **shared_arguments(model, seed, learning_rate, epochs, batch_size), remove_unused_columns=False
+    )
 
 
-def shared_arguments(seed: int, learning_rate: float, epochs: int, batch_size: int) -> dict[str, Any]:
+def shared_arguments(
+    model: LanguageModel, seed: int, learning_rate: float, epochs: int, batch_size: int
+) -> dict[str, Any]:
     """What every trainer is told, TRL's included."""
     return {
         "output_dir": tempfile.mkdtemp(prefix="planish-"),
@@ -52,7 +58,7 @@ def shared_arguments(seed: int, learning_rate: float, epochs: int, batch_size: i
         "report_to": "none",
         "disable_tqdm": True,
         "bf16": False,
-        "use_cpu": not torch.cuda.is_available(),
+        "use_cpu": model.device.type == "cpu",
     }
 
 

@@ -35,7 +35,7 @@ def train_dpo(
     """
     tuned, adapter = with_adapter(model, rank, seed)
     arguments = DPOConfig(
-        **shared_arguments(seed, learning_rate=learning_rate, epochs=epochs, batch_size=16),
+        **shared_arguments(tuned, seed, learning_rate=learning_rate, epochs=epochs, batch_size=16),
         beta=beta,
         loss_type=["sigmoid", "sft"] if likelihood else ["sigmoid"],
         loss_weights=[1.0, likelihood] if likelihood else None,

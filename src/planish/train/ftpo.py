@@ -162,7 +162,7 @@ def train_ftpo(
     settings = settings or FtpoSettings()
     tuned, adapter = with_adapter(model, settings.rank, seed)
     arguments = quiet_arguments(
-        seed, learning_rate=settings.learning_rate, epochs=settings.epochs, batch_size=settings.batch_size
+        tuned, seed, learning_rate=settings.learning_rate, epochs=settings.epochs, batch_size=settings.batch_size
     )
     train_quietly(FtpoTrainer(tuned, adapter, preferences, settings, arguments))
     return merged(tuned, adapter)

@@ -57,7 +57,7 @@ def train_tagging(
             labels[index, start:end] = torch.tensor(row["text"])
         return {"input_ids": ids, "labels": labels}
 
-    arguments = quiet_arguments(seed, learning_rate=learning_rate, epochs=epochs, batch_size=16)
+    arguments = quiet_arguments(tuned, seed, learning_rate=learning_rate, epochs=epochs, batch_size=16)
     train_quietly(Trainer(model=tuned.model, args=arguments, train_dataset=rows, data_collator=collate))
     tuned.model.eval()
     return tuned

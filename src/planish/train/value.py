@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from planish.errors import DataError
 from planish.models.language_model import LanguageModel
 from planish.models.scoring import continuation_states
 from planish.models.value_head import ValueHead
@@ -53,6 +54,10 @@ def fit_value(
         bad: how each text ended, by generation id.
         seed: of the order of the batches.
     """
+    for side in (fitting, calibrating):
+        ends = {bad[text.id] for text in side if text.id in bad}
+        if len(ends) < 2:
+            raise DataError(f"all of {len(side)} texts ended alike", "give more prompts, or more --samples")
     visits = _visits(model, fitting, bad)
     base_rate = visits.bad.mean()
     head = ValueHead(model.width, model.vocabulary).to(model.device)
@@ -67,7 +72,7 @@ def fit_value(
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-    skill = _calibrate(head, _visits(model, calibrating, bad), base_rate)
+    skill = _calibrate(head, _visits(model, calibrating, bad))
     return FittedValue(head.eval(), float(base_rate), skill, len(calibrating))
 
 
@@ -81,8 +86,8 @@ def _visits(model: LanguageModel, generations: Sequence[Generation], bad: Mappin
     return _Visits(torch.cat(hidden), torch.cat(tokens), torch.cat(ends))
 
 
-def _calibrate(head: ValueHead, visits: _Visits, base_rate: Tensor) -> float:
-    """Set scale and shift (Platt), and return the Brier skill against the base rate."""
+def _calibrate(head: ValueHead, visits: _Visits) -> float:
+    """Set scale and shift (Platt), and return the Brier skill against the mean of the same texts."""
     with torch.no_grad():
         logits = head.logit(visits.hidden, visits.tokens)
     scale, shift = (parameter.detach().clone().requires_grad_() for parameter in (head.scale, head.shift))
@@ -92,7 +97,10 @@ def _calibrate(head: ValueHead, visits: _Visits, base_rate: Tensor) -> float:
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    # A head that is worse than none would come out upside down; at scale 0 it says the base rate and harms nothing.
-    head.scale, head.shift = scale.detach().clamp(min=0), shift.detach()
+    constant = visits.bad.mean()
+    if scale > 0:
+        head.scale, head.shift = scale.detach(), shift.detach()
+    else:  # the head is worse than none: let it say the base rate, which harms nothing
+        head.scale, head.shift = torch.zeros_like(head.scale), torch.logit(constant)
     error = ((head.scale * logits + head.shift).sigmoid() - visits.bad).square().mean()
-    return float(1 - error / (base_rate - visits.bad).square().mean())
+    return float(1 - error / (constant - visits.bad).square().mean())
