@@ -1,4 +1,4 @@
-"""Models that the tests share: a real tiny one where it lies beside the repository, and random ones of several shapes."""
+"""Models that the tests share: a random tiny one, and a real tiny one where it lies beside the repository."""
 
 from pathlib import Path
 

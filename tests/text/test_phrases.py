@@ -16,7 +16,7 @@ Places = set[tuple[int, int]]
 
 
 def fold(text: str) -> str:
-    return "".join(char.lower() if len(char.lower()) == 1 else char for char in text)
+    return "".join(char.lower() if len(char.lower()) == 1 else char for char in text.replace("’", "'"))
 
 
 def places_by_regex(phrases: list[str], text: str) -> Places:

@@ -86,7 +86,9 @@ def trainer_of(
     for name, parameter in adapter.named_parameters():
         if "lora_B" in name:
             parameter.data = moved * torch.randn(parameter.shape, generator=draws)
-    return FtpoTrainer(tuned, adapter, paths, settings, quiet_arguments(0, 1e-3, epochs=1, batch_size=4)), adapter
+    return FtpoTrainer(
+        tuned, adapter, paths, settings, quiet_arguments(tuned, 0, 1e-3, epochs=1, batch_size=4)
+    ), adapter
 
 
 def batch_loss(trainer: FtpoTrainer, adapter: PeftModel) -> Tensor:

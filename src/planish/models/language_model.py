@@ -49,7 +49,8 @@ class LanguageModel:
         if name == "tiny":
             from planish.models.tiny import tiny_llama
 
-            return tiny_llama()
+            tiny = tiny_llama()
+            return cls(_moved(tiny.model, device), tiny.tokenizer, name)
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         try:
@@ -61,10 +62,7 @@ class LanguageModel:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             hint = "give a folder with config.json and *.safetensors, a Hub id, or tiny"
             raise ModelError(f"cannot load the model {name!r}: {reason}", hint) from error
-        try:
-            loaded = cls(nn.Module.to(model, device), tokenizer, name)
-        except (RuntimeError, AssertionError) as error:
-            raise ModelError(f"there is no device {device!r} here: {error}".splitlines()[0], "--device cpu") from error
+        loaded = cls(_moved(model, device), tokenizer, name)
         loaded._check_once()
         return loaded
 
@@ -299,6 +297,13 @@ class LanguageModel:
                 f"the model {self.name!r} does not decode from left to right by positions and mask alone",
                 "give a model of another architecture",
             )
+
+
+def _moved(model: "PreTrainedModel", device: str) -> "PreTrainedModel":
+    try:
+        return nn.Module.to(model, device)
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(f"there is no device {device!r} here: {error}".splitlines()[0], "--device cpu") from error
 
 
 class _Output(BaseModelOutputWithPast):

@@ -14,14 +14,15 @@ from planish.text.words import words
 
 
 def variety_and_length(before: Sequence[Generation], after: Sequence[Generation]) -> list[Evidence]:
-    """Distinct word pairs (margin 0.05) and words a text (margin 10): neither should move."""
+    """Distinct word pairs, within 0.05, and words a text, within a tenth of what a text had: neither should move."""
+    lengths = tally(before, _length)
+    texts = [length for tallies in lengths.values() for length, _ in tallies]
+    tenth = 0.1 * sum(texts) / max(1, len(texts))
     return [
         compare(
             "distinct_2", "share", "words", tally(before, _pairs), tally(after, _pairs), better="same", margin=0.05
         ),
-        compare(
-            "words_per_text", "words", "words", tally(before, _length), tally(after, _length), better="same", margin=10
-        ),
+        compare("words_per_text", "words", "words", lengths, tally(after, _length), better="same", margin=tenth),
     ]
 
 
