@@ -29,7 +29,7 @@ def split_prompts(prompts: Sequence[Prompt]) -> Split:
     if len(distinct) < HELD_OUT_EVERY:
         raise DataError(
             f"{len(distinct)} distinct prompts are too few: one in {HELD_OUT_EVERY} is held out to judge by",
-            "give at least 3 prompts; 30 or more make the intervals narrow",
+            "give more prompts; 30 or more make the intervals narrow",
         )
     held_out = distinct[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
     kept = {prompt.id for prompt in held_out}

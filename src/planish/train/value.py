@@ -54,10 +54,8 @@ def fit_value(
         bad: how each text ended, by generation id.
         seed: of the order of the batches.
     """
-    for side in (fitting, calibrating):
-        ends = {bad[text.id] for text in side if text.id in bad}
-        if len(ends) < 2:
-            raise DataError(f"all of {len(side)} texts ended alike", "give more prompts, or more --samples")
+    if len({bad[text.id] for text in fitting if text.id in bad}) < 2:
+        raise DataError(f"all of {len(fitting)} texts ended alike", "give more prompts, or more --samples")
     visits = _visits(model, fitting, bad)
     base_rate = visits.bad.mean()
     head = ValueHead(model.width, model.vocabulary).to(model.device)
@@ -88,6 +86,8 @@ def _visits(model: LanguageModel, generations: Sequence[Generation], bad: Mappin
 
 def _calibrate(head: ValueHead, visits: _Visits) -> float:
     """Set scale and shift (Platt), and return the Brier skill against the mean of the same texts."""
+    if visits.bad.min() == visits.bad.max():
+        return 0.0  # texts that all end alike calibrate nothing
     with torch.no_grad():
         logits = head.logit(visits.hidden, visits.tokens)
     scale, shift = (parameter.detach().clone().requires_grad_() for parameter in (head.scale, head.shift))
