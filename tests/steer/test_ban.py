@@ -100,6 +100,7 @@ def test_a_ban_that_is_never_met_changes_nothing(tiny: LanguageModel) -> None:
     ("text", "phrase", "turn"),
     [
         ("so the air was thick with smoke", "the air was thick with", "air"),
+        ("The air was thick", "the air was", "air"),
         ("so thick with smoke", "thick with", "thick"),
         ("all of the and", "of the", "of"),
         ("it was, like, \u2014 so", "\u2014", "\u2014"),

@@ -71,7 +71,7 @@ def fit_value(
             loss.backward()
             optimiser.step()
     skill = _calibrate(head, _visits(model, calibrating, bad))
-    return FittedValue(head.eval(), float(base_rate), skill, len(calibrating))
+    return FittedValue(head.eval(), float(base_rate), skill, sum(text.id in bad for text in calibrating))
 
 
 def _visits(model: LanguageModel, generations: Sequence[Generation], bad: Mapping[str, bool]) -> _Visits:
