@@ -3,9 +3,14 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from planish.models.language_model import LanguageModel
 from planish.models.tiny import tiny_llama
+
+# How long an example takes is no business of a test.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 STORIES = Path(__file__).parents[2] / "shared" / "models" / "stories260k"
 

@@ -154,6 +154,21 @@ def test_a_folder_that_is_there_is_not_written_over(planish: Planish, tmp_path: 
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+def test_a_folder_that_cannot_be_made_is_named(planish: Planish, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    arguments = ["diff", "tiny", "tiny", "--limit", 3, "--samples", 1, "--max-tokens", 2]
+    ended = planish(*arguments, "--out", tmp_path / "mine.txt" / "run")
+    assert ended.code in (1, 2)
+    assert "mine.txt" in ended.err
+
+
+def test_any_seed_works_or_is_a_usage_error(planish: Planish) -> None:
+    for seed in (-1, 2**40):
+        ended = planish("antislop", "tiny", "--limit", 6, "--samples", 4, "--max-tokens", 30, "--json", "--seed", seed)
+        assert (ended.code == 0) == ("evidence" in ended.out)
+        assert ended.code in (0, 2)
+
+
 def test_evidence_is_printed_as_json_and_saved_with_the_rows(planish: Planish, tmp_path: Path) -> None:
     out = tmp_path / "new" / "run"
     settings = ["--limit", 3, "--samples", 2, "--max-tokens", 5, "--set", "top_k=9"]

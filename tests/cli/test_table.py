@@ -9,7 +9,7 @@ def test_every_figure_and_note_is_shown_as_it_is(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "160")
-    before, after = ({prompt: [(figure, 1.0)] for prompt in "abc"} for figure in (4.0, 1.0))
+    before, after = ({prompt: [(figure, 1.0)] for prompt in "abcdefg"} for figure in (4.0, 1.0))
     lines = [
         compare("“[bold] lily”", "", "", before, after, better="lower"),
         compare("kl", "nats", "", {prompt: [(0.0, 1.0)] for prompt in before}, after, better="same", margin=0.2),
@@ -17,7 +17,7 @@ def test_every_figure_and_note_is_shown_as_it_is(
     show_evidence(Outcome(lines, notes=["[red] is a tag"]))
     out = capsys.readouterr().out.splitlines()
     slop, kl = (next(line for line in out if name in line) for name in ("“[bold] lily”", "kl"))
-    for cell in ("4", "1", "-3 to -3", "-75%", "3", "better"):
+    for cell in ("4", "1", "-3 to -3", "-75%", "7", "better"):
         assert cell in slop.split("lily”")[1]
     assert "%" not in kl
     assert "changed" in kl

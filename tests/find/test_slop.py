@@ -61,6 +61,11 @@ def test_the_value_is_the_share_of_words_inside_a_hit() -> None:
     assert (score.hits, score.words, score.value) == (2, 9, 5 / 9)
 
 
+def test_a_word_that_is_hit_twice_is_one_word() -> None:
+    (score,) = scores_of(slop_of(["well", "known"]), ["a well-known cat"])
+    assert (score.hits, score.words, score.value) == (2, 3, 1 / 3)
+
+
 def test_a_version_tells_lists_apart_and_not_their_order() -> None:
     assert slop_of(["a", "b"]).version == slop_of(["b", "a"]).version != slop_of(["a"]).version
 

@@ -12,7 +12,7 @@ from planish.records.prompt import opening
 from planish.steer.engine import Engine
 from planish.steer.sampling import Sampling
 
-PROMPTS = [opening(f"{number} mice") for number in range(4)]
+PROMPTS = [opening(f"{number} mice") for number in range(6)]
 OVERLONG = opening("x" * 600)
 
 

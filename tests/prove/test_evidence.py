@@ -37,7 +37,14 @@ def compared(
     return compare("figure", "unit", "judge", *sides, better=better, margin=margin)
 
 
-@pytest.mark.parametrize("after", [{"a": [(1.0, 1.0)]}, {"a": [(1.0, 1.0)], "c": [(1.0, 1.0)]}, {}])
+def test_only_prompts_that_both_sides_have_are_compared() -> None:
+    before = {"a": [(1.0, 1.0)], "b": [(9.0, 1.0)]}
+    after = {"a": [(2.0, 1.0)], "c": [(9.0, 1.0)]}
+    line = compare("slop", "", "", before, after, better="lower")
+    assert (line.before, line.after, line.n) == (1, 2, 1)
+
+
+@pytest.mark.parametrize("after", [{"c": [(1.0, 1.0)]}, {}])
 def test_different_prompts_are_not_compared(after: dict[str, list[Tally]]) -> None:
     before = {"a": [(1.0, 1.0)], "b": [(1.0, 1.0)]}
     for sides in ((before, after), (after, before), ({}, {})):
@@ -83,8 +90,9 @@ def test_figures_are_pooled_over_prompts_and_samples() -> None:
 def test_a_verdict_says_what_the_interval_says(
     before: list[float], after: list[float], better: Better, margin: float | None, verdict: str
 ) -> None:
-    line = compared(before, after, better, margin)
+    line = compared([*before, *before], [*after, *after], better, margin)
     assert line.verdict == verdict
+    assert compared(before, after, better, margin).verdict == "unclear", "too few prompts for a verdict"
     assert line.low <= line.difference <= line.high
 
 
@@ -108,6 +116,8 @@ def test_failed_generations_are_left_out() -> None:
     ]
     slop = Slop([BanRule(text="lily")])
     assert tally(texts, lambda item: (len(item.text), 1)) == {PROMPTS[0].id: [(4, 1)]}
+    with pytest.raises(DataError, match="could be written"):
+        tally(texts[1:], lambda item: (len(item.text), 1))
     assert [sample.text for sample in samples_of(PROMPTS, texts)] == ["lily"]
     assert [score.hits for score in score_all(slop, PROMPTS, texts)] == [1]
     assert tally_hits(slop, PROMPTS, texts, per="texts") == {PROMPTS[0].id: [(1, 1)]}

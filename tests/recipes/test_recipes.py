@@ -23,10 +23,12 @@ from planish.recipes.outcome import Outcome
 from planish.recipes.rectify import rectify
 from planish.records.evidence import Evidence
 from planish.records.generation import Generation
-from planish.records.prompt import Prompt, opening
+from planish.records.preference import CompletionPreference
+from planish.records.prompt import Message, Prompt, opening
 from planish.records.rule import BanRule
 from planish.steer.sampling import Sampling
 from planish.text.words import words
+from planish.train.adapter import copy_of
 
 Recipe = Callable[[LanguageModel, Sequence[Prompt], int, Sampling, int], Outcome]
 
@@ -262,6 +264,20 @@ def test_models_that_spell_differently_are_not_compared(tiny: LanguageModel) -> 
         diff(tiny, other, PROMPTS["diff"], 1, Sampling(max_tokens=5))
 
 
+def test_a_chat_model_is_asked_and_trained_in_turns(tiny: LanguageModel) -> None:
+    chat = copy_of(tiny)
+    chat.tokenizer.chat_template = "{% for turn in messages %}<s>{{ turn.role }}: {{ turn.content }}{% endfor %}<s>"
+    outcome = autoif(chat, PROMPTS["autoif"], 8, Sampling(max_tokens=60))
+    answers = {text.prompt_id: text for text in outcome.rows["answers"] if isinstance(text, Generation)}
+    pairs = [pair for pair in outcome.rows["pairs"] if isinstance(pair, CompletionPreference)]
+    assert pairs
+    for pair in pairs:
+        asked = Prompt.model_validate({"messages": pair.prompt, "constraints": pair.verifiers})
+        assert chat.encode(asked) == [*answers[asked.id].prompt_token_ids]
+        assert [turn.role for turn in asked.messages or ()] == ["user"]
+        assert [turn.role for turn in pair.chosen if isinstance(turn, Message)] == ["assistant"]
+
+
 @pytest.mark.parametrize("name", ["antislop", "diff"])
 def test_the_same_seed_gives_the_same_evidence_and_another_does_not(
     name: str, tiny: LanguageModel, run_once: Callable[[str, str], Run]
@@ -296,7 +312,6 @@ def test_on_any_model_and_size_a_recipe_runs_or_says_what_it_lacks(
         assert f"at least {prompts} prompts" not in refusal.hint
 
 
-@pytest.mark.xfail(reason="where every row failed, a recipe names the symptom and not yet the cause", strict=False)
 @pytest.mark.parametrize("name", RECIPES)
 def test_prompts_that_fill_the_context_are_an_error_that_says_so(name: str, tiny: LanguageModel) -> None:
     with pytest.raises(DataError, match="context") as caught:

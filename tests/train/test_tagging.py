@@ -49,7 +49,7 @@ def first_letter_log_probs(model: LanguageModel, prompt: Prompt, tag: str | None
 
 def test_each_tag_calls_for_what_it_was_trained_with(tiny: LanguageModel) -> None:
     texts, tags = texts_of(tiny)
-    tuned = train_tagging(tiny, PROMPTS, texts, tags, epochs=12)
+    tuned = train_tagging(tiny, PROMPTS, texts, tags, epochs=24)
     assert set(tuned.tags) == {"<|a|>", "<|b|>"}
     for prompt in PROMPTS:
         called = [int(first_letter_log_probs(tuned, prompt, tag).argmax()) for tag in TAG_OF.values()]

@@ -99,9 +99,12 @@ def test_texts_without_a_known_end_are_left_out_and_not_counted(tiny: LanguageMo
     assert some.skill == known.skill
 
 
-def test_no_text_with_a_known_end_is_an_error_with_a_hint(tiny: LanguageModel) -> None:
+@pytest.mark.parametrize("known", [[], ["fit"], ["calibrate"]])
+def test_no_text_with_a_known_end_is_an_error_with_a_hint(known: list[str], tiny: LanguageModel) -> None:
+    fitting, calibrating = some_texts("fit", 8, 0), some_texts("calibrate", 8, 1)
+    bad = {text.id: text.sample % 2 == 0 for text in fitting + calibrating if text.prompt_id in known}
     with pytest.raises(DataError) as caught:
-        fit_value(tiny, some_texts("fit", 4, 0), some_texts("calibrate", 4, 1), {})
+        fit_value(tiny, fitting, calibrating, bad)
     assert caught.value.hint
 
 

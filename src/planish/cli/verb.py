@@ -32,7 +32,7 @@ class Run:
     samples: Annotated[int, typer.Option(min=1, help="Texts a prompt.")]
     max_tokens: Annotated[int, typer.Option(min=1, help="The longest text, in tokens.")]
     set: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Sampling, such as top_p=0.9.")]
-    seed: Annotated[int, typer.Option(help="Of every draw.")]
+    seed: Annotated[int, typer.Option(min=0, max=2**31, help="Of every draw.")]
     device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda or mps.")]
     out: Annotated[Path | None, typer.Option(help="Save the model and every row to this new folder.")]
     json: Annotated[bool, typer.Option("--json", help="Print the evidence as JSON.")]
@@ -55,8 +55,7 @@ class Run:
 
         sampling = self._sampling()
         prompts = own_prompts() if self.prompts is None else read_prompts(self.prompts, from_line)
-        if self.out is not None and self.out.exists():
-            raise UsageError(f"{self.out} is already there", "give a new folder with --out")
+        self._make_folder()
         _quieten_libraries()
         started = time.monotonic()
         print(f"{' and '.join(models)}, {len(prompts[: self.limit])} prompts …", file=sys.stderr, flush=True)
@@ -71,6 +70,16 @@ class Run:
             show_evidence(outcome)
         saved = f", saved to {self.out}" if self.out is not None else ""
         print(f"{time.monotonic() - started:.0f} s{saved}", file=sys.stderr)
+
+    def _make_folder(self) -> None:
+        """Before the work, so that a folder that cannot be made costs nothing."""
+        if self.out is None:
+            return
+        try:
+            self.out.mkdir(parents=True)
+        except OSError as error:
+            reason = "is already there" if self.out.exists() else f"cannot be made: {error.strerror}"
+            raise UsageError(f"{self.out} {reason}", "give a new folder with --out") from error
 
     def _sampling(self) -> "Sampling":
         from planish.steer.sampling import Sampling

@@ -12,7 +12,7 @@ from planish.statistics.overuse import rate_ratio_low
 from planish.text.matcher import Matcher
 from planish.text.phrases import PhraseMatcher
 from planish.text.span import Span, longest_without_overlap
-from planish.text.words import FUNCTION_WORDS, word_runs, words
+from planish.text.words import FUNCTION_WORDS, WORD, word_runs, words
 
 # What wordfreq has never seen is taken to be this rare: one in a hundred million words.
 RAREST = 1e-8
@@ -38,14 +38,16 @@ class Slop:
         """Hits and words of each text; a hit is a longest match that overlaps no other."""
         scores: list[Score | Failure] = []
         for sample, spans in zip(samples, self.locate([sample.text for sample in samples]), strict=True):
-            total = len(words(sample.text))
-            inside = sum(len(words(sample.text[span.start : span.end])) for span in spans)
+            said = list(WORD.finditer(sample.text))
+            total = len(said)
+            # A hit may end inside a word, as "well" does in "well-known"; the word is still one.
+            inside = sum(any(span.start < word.end() and word.start() < span.end for span in spans) for word in said)
             scores.append(
                 Score(
                     generation_id=sample.generation_id,
                     behaviour=self.name,
                     version=self.version,
-                    value=min(inside / total, 1.0) if total else 0.0,
+                    value=inside / total if total else 0.0,
                     hits=len(spans),
                     words=total,
                     spans=tuple(spans),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from planish.models.language_model import LanguageModel
-from planish.records.generation import Generation
+from planish.records.generation import Generation, successes
 
 ROWS = 32
 
@@ -38,7 +38,7 @@ def hidden_states(model: LanguageModel, paths: Sequence[Sequence[int]]) -> Tenso
 @torch.no_grad()
 def continuation_states(model: LanguageModel, generations: Sequence[Generation]) -> Iterator[tuple[Generation, Tensor]]:
     """For each generation that succeeded, the hidden states (T, D) from which each of its T tokens was predicted."""
-    generations = [item for item in generations if item.status == "ok" and item.token_ids]
+    generations = [item for item in successes(generations) if item.token_ids]
     for start in range(0, len(generations), ROWS):
         block = generations[start : start + ROWS]
         states = hidden_states(model, [(*item.prompt_token_ids, *item.token_ids) for item in block])

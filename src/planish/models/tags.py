@@ -18,7 +18,8 @@ def add_tags(model: LanguageModel, names: Sequence[str], seed: int = 0) -> None:
     model.tokenizer.add_special_tokens({"additional_special_tokens": list(names)}, replace_extra_special_tokens=False)
     ids = [model.tokenizer.get_vocab()[name] for name in names]
     model.model.resize_token_embeddings(max(model.vocabulary, max(ids) + 1), mean_resizing=False)
-    generator = torch.Generator().manual_seed(seed)
+    # The first id is part of the seed, so that tags which are added later do not start where earlier ones did.
+    generator = torch.Generator().manual_seed(seed + ids[0])
     weights = [model.model.get_input_embeddings().weight, model.model.get_output_embeddings().weight]
     with torch.no_grad():
         for weight in weights[:1] if weights[0] is weights[1] else weights:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from planish.errors import DataError
 from planish.find.behaviour import Behaviour
 from planish.records.evidence import Evidence
-from planish.records.generation import Generation
+from planish.records.generation import Generation, successes
 from planish.records.prompt import Prompt
 from planish.records.score import Failure, Sample, Score
 from planish.statistics.paired_bootstrap import PairedRates, paired_rates
@@ -18,6 +18,8 @@ from planish.statistics.paired_bootstrap import PairedRates, paired_rates
 Better = Literal["lower", "higher", "same"]
 # What was counted in one generation, and out of how much.
 Tally = tuple[float, float]
+# With fewer prompts than this, resampling them says nothing about others: no verdict then.
+LEAST_PROMPTS = 5
 
 
 def compare(
@@ -43,13 +45,16 @@ def compare(
         margin: with "same", how far the figure may move, in its own unit.
         finish: turns the pooled rate into the figure.
 
+    A prompt whose texts all failed on one side is left out on both.
+
     Raises:
-        DataError: the two sides do not have the same prompts.
+        DataError: the two sides have no prompt in common.
     """
-    if not before or before.keys() != after.keys():
+    prompts = [prompt for prompt in before if prompt in after]
+    if not prompts:
         raise DataError(f"{name}: before and after have different prompts", "generate both from the same prompts")
     pooled = [
-        np.array([np.sum(side[prompt], axis=0) for prompt in before], dtype=np.float64) for side in (before, after)
+        np.array([np.sum(side[prompt], axis=0) for prompt in prompts], dtype=np.float64) for side in (before, after)
     ]
     rates = paired_rates(pooled[0], pooled[1], finish)
     change = rates.change
@@ -66,31 +71,40 @@ def compare(
         change=change and change.value,
         change_low=change and change.low,
         change_high=change and change.high,
-        n=len(before),
+        n=len(prompts),
         better=better,
         margin=margin,
-        verdict=_verdict(rates, better, margin),
+        verdict=_verdict(rates, better, margin) if len(prompts) >= LEAST_PROMPTS else "unclear",
     )
 
 
 def tally(generations: Sequence[Generation], measure: Callable[[Generation], Tally]) -> dict[str, list[Tally]]:
     """Measure every generation that succeeded, and sort by prompt."""
     tallies: dict[str, list[Tally]] = defaultdict(list)
-    for generation in generations:
-        if generation.status == "ok":
-            tallies[generation.prompt_id].append(measure(generation))
+    for generation in successes(generations):
+        tallies[generation.prompt_id].append(measure(generation))
     return dict(tallies)
+
+
+def tally_scores(
+    behaviour: Behaviour,
+    prompts: Sequence[Prompt],
+    generations: Sequence[Generation],
+    measure: Callable[[Score], Tally],
+) -> dict[str, list[Tally]]:
+    """Measure the score of every generation, and sort by prompt; what could not be scored is left out."""
+    scores = {score.generation_id: score for score in score_all(behaviour, prompts, generations)}
+    scored = [generation for generation in generations if generation.id in scores]
+    return tally(scored, lambda generation: measure(scores[generation.id]))
 
 
 def tally_hits(
     behaviour: Behaviour, prompts: Sequence[Prompt], generations: Sequence[Generation], per: Literal["words", "texts"]
 ) -> dict[str, list[Tally]]:
     """A behaviour's hits in each generation, out of its words or out of the text as one."""
-    scores = {score.generation_id: score for score in score_all(behaviour, prompts, generations)}
-    scored = [generation for generation in generations if generation.id in scores]
     if per == "words":
-        return tally(scored, lambda item: (1000 * scores[item.id].hits, scores[item.id].words))
-    return tally(scored, lambda item: (scores[item.id].hits, 1))
+        return tally_scores(behaviour, prompts, generations, lambda score: (1000 * score.hits, score.words))
+    return tally_scores(behaviour, prompts, generations, lambda score: (score.hits, 1))
 
 
 def score_all(behaviour: Behaviour, prompts: Sequence[Prompt], generations: Sequence[Generation]) -> list[Score]:
@@ -103,9 +117,7 @@ def samples_of(prompts: Sequence[Prompt], generations: Sequence[Generation]) -> 
     """Each successful generation with the prompt it was written for."""
     by_id = {prompt.id: prompt for prompt in prompts}
     return [
-        Sample(by_id[generation.prompt_id], generation.text, generation.id)
-        for generation in generations
-        if generation.status == "ok"
+        Sample(by_id[generation.prompt_id], generation.text, generation.id) for generation in successes(generations)
     ]
 
 

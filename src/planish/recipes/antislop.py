@@ -43,6 +43,7 @@ def antislop(
     Raises:
         DataError: the model overuses nothing.
     """
+    # A third of the prompts is held out: nothing is learned from it, both models are judged on it.
     used, held_out = split_prompts(prompts)
 
     # Find it: what stands in plain texts far more often than people write it.
@@ -52,10 +53,12 @@ def antislop(
         raise DataError(f"nothing is overused in {len(plain)} texts", "give more prompts, or more --samples")
     slop = Slop(rules)
 
-    # Steer it: write again with the list banned. Each ban says what was rejected where.
+    # Steer it: write again, other texts by another seed, with the list banned. Each generation's events say which token
+    # was rejected where.
     banned = Engine(model, [Ban(slop)], sampling).generate(used, samples, seed + 1)
 
-    # Train it out: at every such point, the model's own next best becomes likelier than what was rejected.
+    # Train it out: at every such point, the model's own next best tokens become likelier than what was rejected (final
+    # token preference optimisation, FTPO).
     preferences = mine_points(model, banned)
     if not preferences:
         raise DataError(f"no ban left a choice in {len(banned)} texts", "give more prompts, or more --samples")

@@ -1,16 +1,17 @@
 """Teach a model to follow instructions that a program can check, from its own better and worse answers."""
 
 from collections.abc import Iterator, Sequence
+from itertools import cycle
 
 from planish.errors import DataError
-from planish.find.instructions import CONSTRAINTS, BrokenInstructions, Constraint
+from planish.find.instructions import CONSTRAINTS, BrokenInstructions
 from planish.models.language_model import LanguageModel
 from planish.prove.collateral import drift, variety_and_length
-from planish.prove.evidence import Tally, compare, score_all, tally
+from planish.prove.evidence import compare, score_all, tally_scores
 from planish.recipes.outcome import Outcome
 from planish.records.generation import Generation
 from planish.records.preference import CompletionPreference
-from planish.records.prompt import Prompt, writing_prompt
+from planish.records.prompt import Message, Prompt
 from planish.records.prompt_file import split_prompts
 from planish.steer.engine import Engine
 from planish.steer.sampling import Sampling
@@ -36,9 +37,10 @@ def autoif(
     Raises:
         DataError: no prompt got both an answer that passes and one that fails.
     """
+    # A third of the prompts is held out: nothing is learned from it, both models are judged on it.
     used, held_out = (list(_constrained(model, side)) for side in split_prompts(prompts))
 
-    # Find it: which answers break their instruction?
+    # Find it: which answers break their instruction? A score is 0 where it is kept and up to 1 where it is broken.
     behaviour = BrokenInstructions()
     answers = Engine(model, sampling=sampling).generate(used, samples, seed)
     broken = {score.generation_id: score.value for score in score_all(behaviour, used, answers)}
@@ -51,7 +53,8 @@ def autoif(
 
     # Prove it: plain answers of both models to prompts that none of the above has seen.
     before, after = (Engine(either, sampling=sampling).generate(held_out, samples, seed) for either in (model, tuned))
-    passed = (_passed(behaviour, held_out, side) for side in (before, after))
+    # A tally is (what was counted, out of how much): here one text, which keeps its instruction or breaks it.
+    passed = (tally_scores(behaviour, held_out, side, lambda score: (score.value == 0, 1)) for side in (before, after))
     evidence = [
         compare("constraint_pass_rate", "share", "the built-in checks", *passed, better="higher"),
         *variety_and_length(before, after),
@@ -60,23 +63,16 @@ def autoif(
     return Outcome(evidence, tuned, {"answers": answers, "pairs": pairs, "before": before, "after": after})
 
 
-def _passed(
-    behaviour: BrokenInstructions, prompts: Sequence[Prompt], answers: Sequence[Generation]
-) -> dict[str, list[Tally]]:
-    broken = {score.generation_id: score.value for score in score_all(behaviour, prompts, answers)}
-    return tally(answers, lambda answer: (broken[answer.id] == 0, 1))
-
-
 def _constrained(model: LanguageModel, prompts: Sequence[Prompt]) -> Iterator[Prompt]:
-    """Give the prompts the constraints in turn."""
-    constraints: list[Constraint] = list(CONSTRAINTS.values())
-    for number, prompt in enumerate(prompts):
-        constraint = constraints[number % len(constraints)]
-        request = f"{prompt.content} {constraint.instruction}"
-        if model.is_chat:
-            yield writing_prompt(request).model_copy(update={"constraints": (constraint.name,)})
+    """Give the prompts the constraints in turn: in the last turn of a conversation, or as the line above the text."""
+    for prompt, constraint in zip(prompts, cycle(CONSTRAINTS.values())):
+        names = (constraint.name,)
+        if model.is_chat and prompt.messages:
+            *turns, last = prompt.messages
+            asked = Message(role=last.role, content=f"{last.content} {constraint.instruction}")
+            yield Prompt(messages=(*turns, asked), constraints=names, source=prompt.source)
         else:
-            yield Prompt(text=request + "\n", constraints=(constraint.name,))
+            yield Prompt(text=f"{prompt.content} {constraint.instruction}\n", constraints=names, source=prompt.source)
 
 
 def _pairs(prompt: Prompt, answers: Sequence[Generation], broken: dict[str, float]) -> Iterator[CompletionPreference]:

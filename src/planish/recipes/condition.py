@@ -1,5 +1,6 @@
 """Teach a model two tags, one for cheerful texts and one for gloomy ones, and ask for either."""
 
+import operator
 from collections.abc import Sequence
 from statistics import median
 
@@ -7,7 +8,7 @@ from planish.errors import DataError
 from planish.find.sentiment import Negativity
 from planish.models.language_model import LanguageModel
 from planish.prove.collateral import variety_and_length
-from planish.prove.evidence import Tally, compare, score_all, tally
+from planish.prove.evidence import Tally, compare, score_all, tally_scores
 from planish.recipes.outcome import Outcome
 from planish.records.generation import Generation
 from planish.records.prompt import Prompt
@@ -36,12 +37,14 @@ def condition(
         samples: texts a prompt.
         sampling: how texts are drawn.
         seed: of every draw.
-        strength: of the tag; above 1 also pushes away from the other tag.
+        strength: of the tag; 1 asks for it, more also pushes away from what the other tag would write.
     """
+    # A third of the prompts is held out: nothing is learned from it, both models are judged on it.
     used, held_out = split_prompts(prompts)
     behaviour = Negativity()
 
-    # Find it: the most cheerful and the gloomiest third of what the model writes; the third between stays neutral.
+    # Find it: the most cheerful and the gloomiest third of what the model writes. A score is 0 for the most cheerful
+    # text there could be and 1 for the gloomiest. The third between stays neutral: its tag is None.
     texts = Engine(model, sampling=sampling).generate(used, samples, seed)
     scores = sorted(score_all(behaviour, used, texts), key=lambda score: score.value)
     third = len(scores) // 3
@@ -51,15 +54,16 @@ def condition(
     tags |= {score.generation_id: CHEERFUL for score in scores[:third]}
     tags |= {score.generation_id: GLOOMY for score in scores[-third:]}
 
-    # Train it in: each text behind its tag.
+    # Train it in: each text behind its tag, the neutral ones behind none.
     tuned = train_tagging(model, used, [text for text in texts if text.id in tags], tags, seed=seed)
 
     # Steer it and prove it: on unseen prompts, how often is a text on the wrong side of what is usual?
     usual = median(score.value for score in scores)
 
     def misaligned(texts: Sequence[Generation], wanted: str) -> dict[str, list[Tally]]:
-        value = {score.generation_id: score.value for score in score_all(behaviour, held_out, texts)}
-        return tally(texts, lambda text: ((value[text.id] > usual) != (wanted == GLOOMY), 1))
+        # A tally is (what was counted, out of how much): here one text, which is on the wrong side or is not.
+        wrong = operator.le if wanted == GLOOMY else operator.gt
+        return tally_scores(behaviour, held_out, texts, lambda score: (wrong(score.value, usual), 1))
 
     plain = Engine(model, sampling=sampling).generate(held_out, samples, seed)
     evidence, rows = [], {"texts": texts, "plain": plain}

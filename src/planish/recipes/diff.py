@@ -10,6 +10,7 @@ from planish.records.prompt import Prompt
 from planish.steer.engine import Engine
 from planish.steer.sampling import Sampling
 
+# How many tokens are named as lost, and how many as gained.
 SHOWN = 8
 
 
@@ -41,11 +42,11 @@ def diff(
         *variety_and_length(before, after),
     ]
 
-    # Which tokens moved, on the first model's texts.
+    # Which tokens moved: how often each model expects each token on the first model's texts, most lost first.
     shifts = token_shifts(first, second, before)
     lost = ", ".join(f"{shift.token!r} {shift.first_per_1k:.1f}→{shift.second_per_1k:.1f}" for shift in shifts[:SHOWN])
     gained = ", ".join(
-        f"{shift.token!r} {shift.first_per_1k:.1f}→{shift.second_per_1k:.1f}" for shift in shifts[: -SHOWN - 1 : -1]
+        f"{shift.token!r} {shift.first_per_1k:.1f}→{shift.second_per_1k:.1f}" for shift in reversed(shifts[-SHOWN:])
     )
     notes = [f"expected less, per 1k tokens: {lost}", f"expected more, per 1k tokens: {gained}"]
     return Outcome(evidence, rows={"before": before, "after": after, "shifts": shifts}, notes=notes)

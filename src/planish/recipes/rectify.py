@@ -31,17 +31,19 @@ def rectify(
         samples: texts a prompt.
         sampling: how texts are drawn.
         seed: of every draw.
-        epsilon: how much lower than 1 - risk every cap is; bounds one step, against the estimated risk.
+        epsilon: a token's probability is capped at 1 - its risk - epsilon; bounds one step, by the estimated risk.
     """
+    # A third of the prompts is held out: nothing is learned from it, both ways of writing are judged on it. A third of
+    # the others fits nothing either: on it the value head's risks are made to agree with what really happened.
     used, held_out = split_prompts(prompts)
     fitting, calibrating = split_prompts(used)
     behaviour = Negativity()
 
-    # Find it: which texts end badly?
+    # Find it: which texts end badly? VADER calls a text negative (a hit) or does not.
     texts = Engine(model, sampling=sampling).generate(used, samples, seed)
     bad = {score.generation_id: score.hits > 0 for score in score_all(behaviour, used, texts)}
 
-    # Learn to foresee it, from the hidden state at every token.
+    # Learn to foresee it: from the model's hidden state and a token to minus the risk that a text ends badly after it.
     to_fit, to_calibrate = (
         [text for text in texts if text.prompt_id in {prompt.id for prompt in side}] for side in (fitting, calibrating)
     )
@@ -56,6 +58,8 @@ def rectify(
         fluency(model, before, after),
         *variety_and_length(before, after),
     ]
+    # Where the caps of all tokens together leave less than probability 1, the text has run into a dead end: it goes
+    # back and writes something else (an event), or lets the least risky token pass.
     dead_ends = [event for text in after for event in text.events if event.rule == DEAD_END]
     notes = [
         f"value head: {value.skill:.1%} better than a constant {value.base_rate:.2f} (Brier, n = {value.n} texts)",

@@ -1,7 +1,9 @@
 """What a model wrote."""
 
+from collections.abc import Sequence
 from typing import Literal
 
+from planish.errors import DataError
 from planish.records.record import Record
 
 
@@ -29,6 +31,7 @@ class Generation(Record):
 
     `char_ends[i]` is how many characters of `text` stand once token `i` is written. `branches` are abandoned paths that
     still hold events: their generated tokens, up to the last event. `tokens_spent` counts every token that was drawn.
+    `id` names the draw (prompt, seed, sample): the same draw from another model or under a steer has the same id.
     """
 
     id: str
@@ -47,3 +50,18 @@ class Generation(Record):
     template_hash: str = ""
     status: Literal["ok", "failed"] = "ok"
     error: str = ""
+
+
+def successes(generations: Sequence[Generation]) -> list[Generation]:
+    """The generations that did not fail.
+
+    Raises:
+        DataError: there are generations, and all of them failed; the first one's reason is given.
+    """
+    succeeded = [generation for generation in generations if generation.status == "ok"]
+    if generations and not succeeded:
+        raise DataError(
+            f"none of {len(generations)} texts could be written: {generations[0].error}",
+            "mend the cause, and run again",
+        )
+    return succeeded

@@ -53,9 +53,14 @@ def fit_value(
         calibrating: texts of other prompts, on which scale and shift are set.
         bad: how each text ended, by generation id.
         seed: of the order of the batches.
+
+    Raises:
+        DataError: the texts to fit all ended alike, or no text is left to calibrate with.
     """
     if len({bad[text.id] for text in fitting if text.id in bad}) < 2:
         raise DataError(f"all of {len(fitting)} texts ended alike", "give more prompts, or more --samples")
+    if not any(text.id in bad for text in calibrating):
+        raise DataError("no text is left to calibrate with", "give more prompts, or more --samples")
     visits = _visits(model, fitting, bad)
     base_rate = visits.bad.mean()
     head = ValueHead(model.width, model.vocabulary).to(model.device)
