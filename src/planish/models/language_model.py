@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
 from planish.errors import ModelError, UsageError
+from planish.models.attention_mask import additive_mask
 from planish.records.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -278,9 +279,8 @@ class LanguageModel:
         dead &= torch.arange(3 * half, device=self.device)[None, :] < 2 * half
 
         def mask(window: int | None) -> Tensor:
-            unseen = (columns_back < 0) | dead | (columns_back >= (window or 3 * half))
-            zeros = torch.zeros(unseen.shape, dtype=self.model.dtype, device=self.device)
-            return zeros.masked_fill(unseen, torch.finfo(self.model.dtype).min)[None, None]
+            seen = (columns_back >= 0) & ~dead & (columns_back < (window or 3 * half))
+            return additive_mask(seen[None, None], self.model.dtype)
 
         try:
             with torch.no_grad():

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from planish.models.attention_mask import additive_mask
 from planish.models.language_model import LanguageModel
-from planish.records.generation import Generation, successes
+from planish.records.generation import Generation
 
 ROWS = 32
 
@@ -26,11 +27,8 @@ def hidden_states(model: LanguageModel, paths: Sequence[Sequence[int]]) -> Tenso
 
     def mask(window: int | None) -> Tensor:
         # Padding stands to the right of everything real, so looking back never meets it.
-        unseen = (back < 0) | (back >= (window or longest))
-        dtype = model.model.dtype
-        return torch.zeros(back.shape, dtype=dtype, device=model.device).masked_fill(unseen, torch.finfo(dtype).min)[
-            None, None
-        ]
+        seen = (back >= 0) & (back < (window or longest))
+        return additive_mask(seen[None, None], model.model.dtype)
 
     return model.hidden(ids, positions[None], mask)
 
@@ -38,7 +36,7 @@ def hidden_states(model: LanguageModel, paths: Sequence[Sequence[int]]) -> Tenso
 @torch.no_grad()
 def continuation_states(model: LanguageModel, generations: Sequence[Generation]) -> Iterator[tuple[Generation, Tensor]]:
     """For each generation that succeeded, the hidden states (T, D) from which each of its T tokens was predicted."""
-    generations = [item for item in successes(generations) if item.token_ids]
+    generations = [item for item in generations if item.status == "ok" and item.token_ids]
     for start in range(0, len(generations), ROWS):
         block = generations[start : start + ROWS]
         states = hidden_states(model, [(*item.prompt_token_ids, *item.token_ids) for item in block])

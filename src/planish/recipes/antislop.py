@@ -13,6 +13,7 @@ from planish.records.evidence import Evidence
 from planish.records.generation import Generation
 from planish.records.prompt import Prompt
 from planish.records.prompt_file import split_prompts
+from planish.records.record import Record
 from planish.records.rule import BanRule
 from planish.steer.ban import Ban
 from planish.steer.engine import Engine
@@ -75,18 +76,8 @@ def antislop(
         *variety_and_length(before, after),
         drift(model, tuned, before),
     ]
-    return Outcome(
-        evidence,
-        tuned,
-        {
-            "plain": plain,
-            "bans": rules,
-            "banned": banned,
-            "preferences": preferences,
-            "before": before,
-            "after": after,
-        },
-    )
+    rows: dict[str, Sequence[Record]] = {"plain": plain, "bans": rules, "banned": banned, "preferences": preferences}
+    return Outcome(evidence, tuned, {**rows, "before": before, "after": after})
 
 
 def _slop_rate(

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 from transformers import DynamicCache
 
+from planish.models.attention_mask import additive_mask
 from planish.models.language_model import LanguageModel
 
 DEAD = -1
@@ -24,7 +25,7 @@ class ColumnCache:
     def __init__(self, model: LanguageModel) -> None:
         self.model = model
         self.positions = torch.empty(0, 0, dtype=torch.long, device=model.device)
-        self._states = DynamicCache()
+        self._states: Any = DynamicCache()
 
     @property
     def lengths(self) -> Tensor:
@@ -94,16 +95,12 @@ class ColumnCache:
         self._widen(columns)
         below._widen(columns)
         self.positions = torch.cat([self.positions, below.positions])
-        joining = iter([states for layer in below._layers for states in (layer.keys, layer.values)])
+        joining = iter([states for layer in below._states.layers for states in (layer.keys, layer.values)])
         self._change(lambda states: torch.cat([states, next(joining)]))
-
-    @property
-    def _layers(self) -> list[Any]:
-        return list(self._states.layers)
 
     def _change(self, how: Callable[[Tensor], Tensor]) -> None:
         """Do the same to the keys and the values of each layer, (B, heads, C, width) each."""
-        for layer in self._layers:
+        for layer in self._states.layers:
             layer.keys, layer.values = how(layer.keys), how(layer.values)
 
     def _mask(self, queries: Tensor, window: int | None) -> Tensor:
@@ -112,7 +109,4 @@ class ColumnCache:
         seen = (self.positions != DEAD)[:, None, :] & (back >= 0)
         if window is not None:
             seen &= back < window
-        dtype = self.model.model.dtype
-        return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill(~seen, torch.finfo(dtype).min)[
-            :, None
-        ]
+        return additive_mask(seen[:, None], self.model.model.dtype)

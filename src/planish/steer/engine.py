@@ -31,8 +31,7 @@ REWINDS_PER_TOKEN = 2
 class Engine:
     """Decodes prompts on one model, with its companions in lock step, under any number of steers.
 
-    Steers act by stage, whatever their order here. Random draws belong to the row: a text does not depend on what else
-    is in the batch.
+    Steers act by stage, whatever their order here. A text does not depend on what else is in the batch.
     """
 
     def __init__(
@@ -53,8 +52,7 @@ class Engine:
                 if (companion or model).vocabulary < model.vocabulary:
                     raise UsageError(f"{name} has fewer logits than {model.name!r}", "exchange the two models")
                 self._models[_key(at, name)] = companion or model
-        matchers = {at: steer.needs.matcher for at, steer in enumerate(steers)}
-        self._matchers = {at: matcher for at, matcher in matchers.items() if matcher is not None}
+        self._matchers = {at: steer.needs.matcher for at, steer in enumerate(steers) if steer.needs.matcher is not None}
 
     @torch.no_grad()
     def generate(self, prompts: Sequence[Prompt], samples: int = 1, seed: int = 0) -> list[Generation]:
@@ -74,7 +72,11 @@ class Engine:
         while batch or waiting:
             free = self.batch_size - len(batch)
             if waiting and free >= LEAST_FREE * self.batch_size:
-                self._admit([waiting.popleft() for _ in range(min(free, len(waiting)))], batch, caches)
+                joining = [waiting.popleft() for _ in range(min(free, len(waiting)))]
+                for name, cache in caches.items():
+                    # All but the last token: that one is read in the step, as every other row's last token is.
+                    cache.add_rows([row.prompt_ids[name][:-1] for row in joining])
+                batch.extend(joining)
             self._step(batch, caches)
             going_on = [index for index, row in enumerate(batch) if row.finish is None]
             batch = [batch[index] for index in going_on]
@@ -98,12 +100,6 @@ class Engine:
         if room < 1:
             row.fail(f"the prompt fills the context of {min(m.context for m in self._models.values())} tokens")
         return row
-
-    def _admit(self, rows: list[Row], batch: list[Row], caches: dict[str, ColumnCache]) -> None:
-        for name, cache in caches.items():
-            # All but the last token: that one is read in the step, as every other row's last token is.
-            cache.add_rows([row.prompt_ids[name][:-1] for row in rows])
-        batch.extend(rows)
 
     def _step(self, rows: list[Row], caches: dict[str, ColumnCache]) -> None:
         """Read each row's last token, draw the next, and go back where a steer says so."""

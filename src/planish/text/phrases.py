@@ -71,14 +71,12 @@ class PhraseMatcher:
         before = (False, *map(_is_word, phrase))
         symbols = [symbol for char, in_word in zip(phrase, before, strict=False) for symbol in _symbols(char, in_word)]
         for symbol in (*symbols, BOUNDARY) if before[-1] else symbols:
-            child = self._next[node].get(symbol)
-            if child is None:
-                child = len(self._next)
-                self._next[node][symbol] = child
+            if symbol not in self._next[node]:
+                self._next[node][symbol] = len(self._next)
                 self._next.append({})
                 self._chars.append(self._chars[node] + (symbol is not BOUNDARY))
                 self._found.append(())
-            node = child
+            node = self._next[node][symbol]
         self._found[node] = (phrase,)
 
     def _failures(self) -> list[int]:
