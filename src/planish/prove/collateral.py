@@ -9,7 +9,7 @@ from planish.models.language_model import LanguageModel
 from planish.models.scoring import kl_divergence, token_distributions, token_log_probs
 from planish.prove.evidence import Tally, compare, tally
 from planish.records.evidence import Evidence
-from planish.records.generation import Generation
+from planish.records.generation import Generation, successes
 from planish.text.words import words
 
 
@@ -31,7 +31,7 @@ def drift(
 ) -> Evidence:
     """How far the tuned model has moved on what the plain one wrote: KL(before ‖ after) a token."""
     tallies: dict[str, list[Tally]] = {}
-    for item, first, second in token_distributions(model, tuned, before):
+    for item, first, second in token_distributions(model, tuned, successes(before)):
         divergence = float(kl_divergence(first, second).sum())
         tallies.setdefault(item.prompt_id, []).append((divergence, len(item.token_ids)))
     none = {prompt: [(0.0, tokens) for _, tokens in items] for prompt, items in tallies.items()}
