@@ -6,6 +6,7 @@ import pytest
 from hypothesis import settings
 
 from planish.models.language_model import LanguageModel
+from planish.models.loading import load_model
 from planish.models.tiny import tiny_llama
 
 # How long an example takes is no business of a test.
@@ -24,4 +25,4 @@ def tiny() -> LanguageModel:
 def stories() -> LanguageModel:
     if not STORIES.is_dir():
         pytest.skip("the real tiny model is not here")
-    return LanguageModel.load(str(STORIES))
+    return load_model(str(STORIES))

@@ -35,16 +35,16 @@ TEMPLATE = (
 # How often each kind of text is read.
 STORY_REPEATS, MODERN_REPEATS = 4, 2
 # Novels older than this are left out: their register is too far from that of the stories.
-FIRST_YEAR = 1910
+FIRST_YEAR = 1920
 
 
 def main() -> None:
     """Read, train, save, report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--out", type=Path, default=Path("src/planish/models/bundled"))
+    parser.add_argument("--out", type=Path, default=Path("src/planish/models/bundled/model"))
     parser.add_argument("--docs", type=Path, default=Path("docs/bundled-model.md"))
-    parser.add_argument("--tokens", type=int, default=9_000_000, help="tokens to read, each repeat counted")
+    parser.add_argument("--tokens", type=int, default=6_600_000, help="tokens to read, each repeat counted")
     given = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(SEED)

@@ -1,1 +1,10 @@
-"""Finds what a language model does too much, steers it while it writes, trains it out, and proves it."""
+"""planish finds what a language model does too much, steers it, trains it out, and proves that nothing else broke.
+
+run = planish.antislop("path/to/model")
+run.evidence, run.model, run.folder
+"""
+
+from planish.api import antislop, resume
+from planish.errors import PlanishError
+
+__all__ = ["PlanishError", "antislop", "resume"]

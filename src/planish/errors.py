@@ -1,10 +1,11 @@
 """What can go wrong, as a tree. Every class says how the process ends; every error says what to type next.
 
-PlanishError          1  anything a user can mend
-├── UsageError        2  the command line or a setting is off
-├── DataError         1  a file or a row is off
-├── ModelError        1  a model cannot do what is asked of it
-└── MissingPackageError  1  an optional package is not installed
+PlanishError             1    anything a user can mend
+├── UsageError           2    the command line or a setting is off
+├── DataError            1    a file or a row is off
+├── ModelError           1    a model cannot do what is asked of it
+├── MissingPackageError  1    an optional package is not installed
+└── Interrupted          130  Ctrl+C; everything is saved (runs/interrupt.py)
 """
 
 # Which extra brings a package that the core does without.

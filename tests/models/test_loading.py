@@ -6,7 +6,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, BertConfig, BertForMaskedLM
 
 from planish.errors import ModelError
-from planish.models.language_model import LanguageModel
+from planish.models.loading import load_model
 from planish.models.tags import add_tags
 from planish.models.tiny import tiny_llama, tiny_tokenizer
 from planish.records.prompt import Prompt
@@ -20,14 +20,14 @@ def folder(tmp_path: Path) -> Path:
 
 def assert_refused(name: str) -> None:
     with pytest.raises(ModelError) as caught:
-        LanguageModel.load(name)
+        load_model(name)
     assert name in caught.value.message
     assert "\n" not in caught.value.message
     assert caught.value.hint
 
 
 def test_what_is_saved_is_what_is_loaded(folder: Path) -> None:
-    saved, loaded = tiny_llama(seed=3), LanguageModel.load(str(folder))
+    saved, loaded = tiny_llama(seed=3), load_model(str(folder))
     assert (loaded.model_hash, loaded.template_hash) == (saved.model_hash, saved.template_hash)
     assert loaded.tokenizer.get_vocab() == saved.tokenizer.get_vocab()
     assert loaded.end_ids == saved.end_ids
@@ -44,7 +44,7 @@ def test_tags_survive_saving_and_loading(tmp_path: Path) -> None:
     model = tiny_llama()
     add_tags(model, ["<|good|>", "<|bad|>"])
     model.save(tmp_path)
-    loaded = LanguageModel.load(str(tmp_path))
+    loaded = load_model(str(tmp_path))
     prompt = Prompt(text="Once", tag="<|good|>")
     assert loaded.tags == model.tags
     assert loaded.encode(prompt) == model.encode(prompt)
@@ -58,7 +58,7 @@ def test_only_safetensors_are_written(folder: Path) -> None:
 
 
 def test_tiny_needs_no_download() -> None:
-    assert LanguageModel.load("tiny").model_hash == tiny_llama().model_hash
+    assert load_model("tiny").model_hash == tiny_llama().model_hash
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:

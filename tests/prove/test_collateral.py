@@ -2,13 +2,16 @@ from collections.abc import Sequence
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from planish.models.language_model import LanguageModel
 from planish.models.tiny import tiny_llama
-from planish.prove.collateral import drift, fluency, variety_and_length
+from planish.prove.collateral import drift, fluency, refusal_share, repetition, variety_and_length
 from planish.records.evidence import Evidence
 from planish.records.generation import Generation
-from planish.records.prompt import opening
+from planish.records.prompt import Prompt, opening
+from planish.records.score import Failure, Sample, Score
 from planish.steer.engine import Engine
 from planish.steer.sampling import Sampling
 
@@ -103,7 +106,12 @@ def test_failed_generations_are_left_out(
     tiny: LanguageModel, other: LanguageModel, texts: list[Generation], with_failures: list[Generation]
 ) -> None:
     def lines(texts: list[Generation]) -> list[Evidence]:
-        return [drift(tiny, other, texts), fluency(tiny, texts, texts), *variety_and_length(texts, texts)]
+        return [
+            drift(tiny, other, texts),
+            fluency(tiny, texts, texts),
+            repetition(texts, texts),
+            *variety_and_length(texts, texts),
+        ]
 
     for clean, line in zip(lines(texts), lines(with_failures), strict=True):
         assert line.n == clean.n == len(PROMPTS)
@@ -115,6 +123,67 @@ def test_variety_is_the_share_of_word_pairs_that_are_new_in_their_text() -> None
     variety, length = variety_and_length(before, after)
     assert (variety.before, variety.after) == pytest.approx((1, 5 / 7))
     assert (length.before, length.after, length.difference) == (4, 4.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("after", "verdict"),
+    [("a b c d e f g", "better"), ("a b a b a b c", "same"), ("a b a b a b a", "worse")],
+)
+def test_variety_may_rise_but_not_fall(after: str, verdict: str) -> None:
+    variety, _ = variety_and_length(words_only(["a b a b a b c"] * 6), words_only([after] * 6))
+    assert variety.verdict == verdict
+    assert variety.margin == pytest.approx(variety.before / 100)
+
+
+def words_in_repeated_fours(text: str) -> int:
+    """Slow: a word is counted when any four words around it stand elsewhere in the text too."""
+    said = text.split()
+    fours = [said[start : start + 4] for start in range(len(said) - 3)]
+    return sum(
+        any(start <= place < start + 4 and fours.count(four) > 1 for start, four in enumerate(fours))
+        for place in range(len(said))
+    )
+
+
+@given(st.lists(st.text(alphabet="ab ", max_size=40), min_size=1, max_size=4))
+def test_repetition_is_the_share_of_words_in_repeated_fours(texts: list[str]) -> None:
+    line = repetition(words_only(["a b c d"] * len(texts)), words_only(texts))
+    said = sum(len(text.split()) for text in texts)
+    assert line.before == 0
+    assert line.after == pytest.approx(sum(map(words_in_repeated_fours, texts)) / said if said else 0)
+
+
+def test_a_loop_is_repetition_and_plain_speech_is_none() -> None:
+    plain, loop = "one two three four five six seven", "one two three four one two three four"
+    line = repetition(words_only([plain] * 6), words_only([loop] * 6))
+    assert (line.before, line.after, line.verdict) == (0, 1, "worse")
+    assert repetition(words_only([loop] * 6), words_only([plain] * 6)).verdict == "better"
+    assert repetition(words_only([plain] * 6), words_only([plain] * 6)).verdict == "same"
+
+
+class SaysNo:
+    """A behaviour: a text is as much of a refusal as it says."""
+
+    name, version = "says no", "1"
+
+    def score(self, samples: Sequence[Sample]) -> list[Score | Failure]:
+        return [
+            Score(
+                generation_id=sample.generation_id,
+                behaviour=self.name,
+                version="1",
+                value=float(sample.text),
+                hits=0,
+                words=1,
+            )
+            for sample in samples
+        ]
+
+
+def test_the_share_of_refusals_counts_texts_that_are_likelier_one_than_not() -> None:
+    prompts = [Prompt(id=str(number), text="x") for number in range(4)]
+    line = refusal_share(SaysNo(), prompts, words_only(["0", "0.4", "0.5", "1"]), words_only(["0", "0", "0", "0.9"]))
+    assert (line.before, line.after, line.judge) == (0.5, 0.25, "says no")
 
 
 @pytest.mark.parametrize(("now", "verdict"), [(20, "same"), (19, "same"), (14, "changed"), (26, "changed")])

@@ -2,11 +2,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from planish.errors import DataError
 from planish.find.instructions import BrokenInstructions
 from planish.find.slop import Slop
-from planish.prove.evidence import Better, Tally, compare, samples_of, score_all, tally, tally_hits
+from planish.prove.evidence import Better, Tally, compare, pooled_rate, samples_of, score_all, tally, tally_hits
 from planish.records.evidence import Evidence
 from planish.records.generation import Generation
 from planish.records.prompt import Prompt, opening
@@ -94,6 +96,52 @@ def test_a_verdict_says_what_the_interval_says(
     assert line.verdict == verdict
     assert compared(before, after, better, margin).verdict == "unclear", "too few prompts for a verdict"
     assert line.low <= line.difference <= line.high
+
+
+@pytest.mark.parametrize(
+    ("after", "better", "verdict"),
+    [
+        ([9.5] * 8, "higher", "same"),
+        ([9.5] * 8, "lower", "same"),
+        ([10.5] * 8, "lower", "same"),
+        ([12] * 8, "higher", "better"),
+        ([12] * 8, "lower", "worse"),
+        ([8] * 8, "higher", "worse"),
+        ([8] * 8, "lower", "better"),
+        ([11.5, 14] * 4, "higher", "better"),
+        ([11.5, 14] * 4, "lower", "worse"),
+        ([10, 12] * 4, "higher", "same"),
+        ([10, 11.5] * 4, "lower", "unclear"),
+        ([10, 8.5] * 4, "higher", "unclear"),
+        ([2, 18] * 4, "higher", "unclear"),
+    ],
+)
+def test_with_a_margin_only_the_unwanted_way_is_bounded(after: list[float], better: Better, verdict: str) -> None:
+    line = compared([10] * 8, after, better, margin=1.0)
+    assert line.verdict == verdict
+    worst = line.low if better == "higher" else -line.high
+    assert (line.verdict in ("same", "better")) == (worst >= -1.0)
+
+
+@given(st.lists(st.floats(0, 20), min_size=5, max_size=9), st.floats(0, 5))
+def test_what_may_not_fall_is_what_may_not_rise_turned_round(after: list[float], margin: float) -> None:
+    before = [10.0] * len(after)
+    turned = [20.0 - figure for figure in after]
+    upward, downward = compared(before, after, "higher", margin), compared(before, turned, "lower", margin)
+    # Where a bound falls on the margin itself, rounding decides.
+    if all(abs(abs(bound) - margin) > 1e-9 for bound in (upward.low, upward.high)):
+        assert upward.verdict == downward.verdict
+
+
+def test_a_line_says_what_it_was_measured_on() -> None:
+    sides = [{"a": [(1.0, 1.0)]}] * 2
+    assert compare("x", "", "", *sides, better="lower").group == "held-out prompts"
+    assert compare("x", "", "", *sides, better="lower", group="reference text").group == "reference text"
+
+
+def test_a_pooled_rate_is_all_that_was_counted_out_of_all() -> None:
+    assert pooled_rate({"a": [(1.0, 4.0), (0.0, 9.0)], "b": [(5.0, 6.0)]}) == pytest.approx(6 / 19)
+    assert pooled_rate({"a": [(0.0, 0.0)]}) == pooled_rate({}) == 0
 
 
 def test_change_is_null_where_before_is_0() -> None:

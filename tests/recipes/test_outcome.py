@@ -5,6 +5,7 @@ import torch
 
 from planish.models.bundled import openings
 from planish.models.language_model import LanguageModel
+from planish.models.loading import load_model
 from planish.prove.evidence import compare
 from planish.recipes.outcome import Outcome
 from planish.records.evidence import Evidence
@@ -38,7 +39,7 @@ def test_a_saved_model_writes_what_it_wrote_with_its_tags(
     tags: dict[str, str | None] = {text.id: ("<|even|>", "<|odd|>")[text.sample % 2] for text in texts}
     tuned = train_tagging(tiny, openings()[:3], texts, tags, epochs=1)
     Outcome([], tuned).save(tmp_path)
-    loaded = LanguageModel.load(str(tmp_path / "model"))
+    loaded = load_model(str(tmp_path / "model"))
     assert loaded.tags == tuned.tags
     written, again = (
         Engine(model, [Tag("<|odd|>", "<|even|>", strength=2)], Sampling(max_tokens=10)).generate(openings()[:3])

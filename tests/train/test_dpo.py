@@ -29,7 +29,7 @@ def preferences(model: LanguageModel) -> list[float]:
 
 def test_chosen_texts_become_likelier_than_rejected_ones(tiny: LanguageModel) -> None:
     before = preferences(tiny)
-    tuned = train_dpo(tiny, PAIRS, epochs=20)
+    tuned = train_dpo(tiny, PAIRS, epochs=20).merged()
     assert all(now > max(was, 0) for now, was in zip(preferences(tuned), before, strict=True))
     assert preferences(tiny) == before
     assert set(tuned.model.state_dict()) == set(tiny.model.state_dict())
@@ -39,12 +39,12 @@ def test_chosen_texts_become_likelier_than_rejected_ones(tiny: LanguageModel) ->
 def test_every_setting_changes_the_trained_weights(other: dict[str, float], tiny: LanguageModel) -> None:
     name = "model.layers.1.mlp.down_proj.weight"
     settings = {"epochs": 4, "learning_rate": 3e-4, "rank": 8}
-    plain, changed = (train_dpo(tiny, PAIRS, **given) for given in (settings, settings | other))  # type: ignore[arg-type]
+    plain, changed = (train_dpo(tiny, PAIRS, **given).merged() for given in (settings, settings | other))  # type: ignore[arg-type]
     assert not torch.equal(plain.model.get_parameter(name), changed.model.get_parameter(name))
 
 
 def test_the_likelihood_term_keeps_the_chosen_texts_likely(tiny: LanguageModel) -> None:
-    plain, kept = (train_dpo(tiny, PAIRS, epochs=10, likelihood=weight) for weight in (0.0, 1.0))
+    plain, kept = (train_dpo(tiny, PAIRS, epochs=10, likelihood=weight).merged() for weight in (0.0, 1.0))
     for prompt in PROMPTS:
         likely = [log_probability(model, prompt.content, "zzz") for model in (kept, plain)]
         assert likely[0] > likely[1]

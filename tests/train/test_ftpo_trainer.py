@@ -11,7 +11,7 @@ from planish.models.language_model import LanguageModel
 from planish.models.tiny import tiny_tokenizer
 from planish.records.preference import Point, TokenPreferences
 from planish.train.adapter import quiet_arguments, with_adapter
-from planish.train.ftpo import FtpoSettings, FtpoTrainer, train_ftpo
+from planish.train.ftpo import FtpoSettings, FtpoTrainer, train_ftpo, win_rate
 
 # Every slack is passed and every margin missed by some point, so that every term has a gradient.
 SETTINGS = FtpoSettings(targets_slack=0.1, each_slack=0.1)
@@ -26,6 +26,7 @@ OTHER_VALUES: dict[str, float] = {
     "epochs": 3,
     "batch_size": 1,
     "rank": 4,
+    "enough": 0.01,
 }
 
 
@@ -179,20 +180,65 @@ def margins(model: LanguageModel, paths: list[TokenPreferences]) -> list[float]:
 
 def test_training_raises_the_chosen_above_the_rejected(tiny: LanguageModel) -> None:
     before = margins(tiny, some_paths())
-    tuned = train_ftpo(tiny, some_paths(), FtpoSettings(epochs=30))
-    after = margins(tuned, some_paths())
+    tuned = train_ftpo(tiny, some_paths(), FtpoSettings(epochs=30, learning_rate=2e-3))
+    after = margins(tuned.adapted.model, some_paths())
     assert any(margin < 0 for margin in before)
     assert all(margin > 0.5 for margin in after)
     assert all(now > was for was, now in zip(before, after, strict=True) if was < 0)
     assert margins(tiny, some_paths()) == before
 
 
+def many_paths() -> list[TokenPreferences]:
+    """Enough paths that one is held out."""
+    return [path.model_copy(update={"generation_id": f"{number}"}) for number in range(6) for path in some_paths()]
+
+
+def test_training_ends_when_enough_held_out_points_are_won(tiny: LanguageModel) -> None:
+    settings = FtpoSettings(epochs=40, learning_rate=5e-4, enough=0.9)
+    tuned = train_ftpo(tiny, many_paths(), settings)
+    rates = [epoch.win_rate for epoch in tuned.epochs]
+    assert len(rates) < 40
+    assert rates[-1] >= 0.9 > max([0.0, *rates[:-1]])
+    assert f"after epoch {len(rates)}" in tuned.reason
+    held_out = sorted(many_paths(), key=lambda path: (path.generation_id, path.token_ids))[9:10]
+    wins = [margin > 0 for margin in margins(tuned.adapted.model, held_out)]
+    assert tuned.epochs[-1].points == sum(len(path.points) for path in held_out)
+    assert win_rate(tuned.adapted.model, held_out) == pytest.approx(rates[-1])
+    assert any(wins)
+
+
+def test_a_loss_that_is_no_number_ends_training_with_the_weights_before_it(
+    tiny: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths, settings = some_paths(), FtpoSettings(epochs=4)
+    losses = []
+    loss_of = FtpoTrainer.compute_loss
+
+    def failing(trainer: FtpoTrainer, *given: Any, **more: Any) -> Tensor:
+        losses.append(loss_of(trainer, *given, **more))
+        return losses[-1] * (torch.nan if len(losses) == 3 else 1)
+
+    whole = train_ftpo(tiny, paths, settings)
+    monkeypatch.setattr(FtpoTrainer, "compute_loss", failing)
+    broken = train_ftpo(tiny, paths, settings)
+    assert len(losses) == 3
+    assert "step 3" in broken.reason
+    assert all(weight.isfinite().all() for weight in broken.adapted.adapter.parameters())
+    ids = torch.arange(3, 60)[None]
+    plain, half, full = (
+        model(input_ids=ids).logits for model in (tiny.model, broken.adapted.adapter, whole.adapted.adapter)
+    )
+    assert not torch.equal(half, plain)
+    assert not torch.equal(half, full)
+
+
 @pytest.mark.parametrize("key", FtpoSettings.model_fields)
 def test_every_setting_changes_the_trained_weights(key: str, tiny: LanguageModel) -> None:
     plain = FtpoSettings(epochs=4, targets_slack=0.001, each_slack=0.001)
     other = FtpoSettings.from_user(plain.model_dump() | {key: OTHER_VALUES[key]})
+    paths = many_paths() if key == "enough" else some_paths()
     weights = [
-        train_ftpo(tiny, some_paths(), settings).model.get_parameter("model.layers.1.mlp.down_proj.weight")
+        train_ftpo(tiny, paths, settings).adapted.merged().model.get_parameter("model.layers.1.mlp.down_proj.weight")
         for settings in (plain, other, plain)
     ]
     assert not torch.equal(weights[0], weights[1])

@@ -16,6 +16,8 @@ def main() -> None:
         if error.name is None or error.name.startswith("planish"):
             raise
         _leave(MissingPackageError(error.name.partition(".")[0]))
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def _leave(error: PlanishError) -> None:

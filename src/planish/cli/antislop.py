@@ -1,17 +1,107 @@
 """`planish antislop MODEL`."""
 
-from planish.cli.verb import Model, Run
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from planish.api import RUNS, settings_of_run
+from planish.api import antislop as run_recipe
+from planish.cli.verb import Model
+
+if TYPE_CHECKING:
+    from planish.recipes.antislop_settings import AntislopSettings
+
+PROMPTS = "Prompts and texts"
+STEPS = "What is done"
+RUN = "The run"
 
 
-def antislop(run: Run, model: Model) -> None:
-    """Take a model's verbal tics out of its weights."""
-    from planish.models.bundled import writing_prompts
-    from planish.recipes.antislop import antislop as recipe
-    from planish.records.prompt import writing_prompt
+@dataclass(frozen=True)
+class AntislopFlags:
+    """The settings that have a flag of their own; the others are reached by --set and --config."""
 
-    run.show(
-        [model],
-        lambda models, prompts, sampling: recipe(models[0], prompts, run.samples, sampling, run.seed),
-        writing_prompts,
-        writing_prompt,
-    )
+    prompts: Annotated[
+        str | None,
+        typer.Option(help="Text, JSONL, Parquet or a Hub data set. Default: our own.", rich_help_panel=PROMPTS),
+    ]
+    openings: Annotated[
+        bool | None, typer.Option("--openings", help="Prompts are beginnings to be continued.", rich_help_panel=PROMPTS)
+    ]
+    first_words: Annotated[int | None, typer.Option(help="Cut prompts to so many words.", rich_help_panel=PROMPTS)]
+    limit: Annotated[int | None, typer.Option(help="Use only so many prompts.", rich_help_panel=PROMPTS)]
+    system: Annotated[str | None, typer.Option(help="A system turn before each.", rich_help_panel=PROMPTS)]
+    prompt_template: Annotated[
+        str | None, typer.Option(help="What is asked, with {prompt} in it.", rich_help_panel=PROMPTS)
+    ]
+    samples: Annotated[int | None, typer.Option(help="Texts a prompt.", rich_help_panel=PROMPTS)]
+    max_tokens: Annotated[int | None, typer.Option(help="The longest text, in tokens.", rich_help_panel=PROMPTS)]
+    baseline: Annotated[
+        str | None, typer.Option(help="Human texts to compare with. Default: our profile.", rich_help_panel=PROMPTS)
+    ]
+    reference_text: Annotated[
+        str | None, typer.Option(help="Human prose for perplexity. Default: our own.", rich_help_panel=PROMPTS)
+    ]
+    ban: Annotated[str | None, typer.Option(help="Phrases, n-grams, regexes of your own.", rich_help_panel=STEPS)]
+    whitelist: Annotated[list[str] | None, typer.Option(help="Never list this.", rich_help_panel=STEPS)]
+    behaviour: Annotated[str | None, typer.Option(help="Your own: my_file.py:Class.", rich_help_panel=STEPS)]
+    iterations: Annotated[int | None, typer.Option(help="Times to write with bans.", rich_help_panel=STEPS)]
+    tuner: Annotated[str | None, typer.Option(help="ftpo or dpo.", rich_help_panel=STEPS)]
+    tune_model: Annotated[str | None, typer.Option(help="Train this model instead.", rich_help_panel=STEPS)]
+    until: Annotated[
+        str | None, typer.Option(help="Last stage: write, find, ban, mine, train, prove.", rich_help_panel=STEPS)
+    ]
+    seed: Annotated[int | None, typer.Option(help="Of every draw.", rich_help_panel=RUN)]
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or mps.", rich_help_panel=RUN)]
+    out: Annotated[Path | None, typer.Option(help="The run's folder; an unfinished run goes on.", rich_help_panel=RUN)]
+    config: Annotated[Path | None, typer.Option(help="Settings in TOML, as a run keeps them.", rich_help_panel=RUN)]
+    set: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Any setting, such as sampling.top_p=0.9.", rich_help_panel=RUN),
+    ]
+    json: Annotated[bool, typer.Option("--json", help="Print the evidence as JSON.", rich_help_panel=RUN)]
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.", rich_help_panel=RUN)]
+
+    def settings(self, model: str) -> "AntislopSettings":
+        """All settings: those of the file, over them the flags, over them --set."""
+        from planish.config import merge_settings, parse_settings, read_settings
+        from planish.recipes.antislop_settings import AntislopSettings
+
+        config = {} if self.config is None else settings_of_run(read_settings(self.config))
+        flags: dict[str, Any] = {key: value for key, value in asdict(self).items() if value not in (None, [])}
+        flags = {key: value for key, value in flags.items() if key not in ("out", "config", "set", "json", "quiet")}
+        if "max_tokens" in flags:
+            flags["sampling"] = {"max_tokens": flags.pop("max_tokens")}
+        return AntislopSettings.from_user(
+            merge_settings(config, flags, {"model": model}, parse_settings(self.set or ()))
+        )
+
+
+def antislop(flags: AntislopFlags, model: Model) -> None:
+    """Take a model's verbal tics out of its weights, and prove it."""
+    run_antislop(flags.settings(model), flags.out, as_json=flags.json, quiet=flags.quiet)
+
+
+def run_antislop(settings: "AntislopSettings", out: Path | None, *, as_json: bool, quiet: bool) -> None:
+    """Start a run or go on with one, and show what came of it."""
+    import json
+    import sys
+
+    from planish.cli.progress import Progress
+    from planish.cli.table import show_evidence
+    from planish.cli.verb import quieten_libraries
+    from planish.runs.catalogue import new_run_folder
+
+    folder = out or new_run_folder(RUNS, "antislop", settings.model)
+    quieten_libraries()
+    if not quiet:
+        print(f"{settings.model}: {folder}", file=sys.stderr, flush=True)
+    outcome = run_recipe(out=folder, listener=Progress(quiet=quiet), **settings.model_dump(exclude_unset=True))
+    if as_json:
+        evidence = [line.model_dump() for line in outcome.evidence]
+        print(json.dumps({"evidence": evidence, "notes": [*outcome.notes], "run": str(folder)}))
+        return
+    show_evidence(outcome)
+    page = folder / "report.html"
+    print(f"\nreport: {page}" if page.exists() else f"\nrun: {folder}")

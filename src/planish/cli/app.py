@@ -2,11 +2,16 @@
 
 import typer
 
-from planish.cli.antislop import antislop
+from planish.cli.antislop import AntislopFlags, antislop
 from planish.cli.autoif import autoif
+from planish.cli.command import add_verb
 from planish.cli.condition import condition
+from planish.cli.demo import demo
 from planish.cli.diff import diff
+from planish.cli.ls import ls
+from planish.cli.prove import prove
 from planish.cli.rectify import rectify
+from planish.cli.resume import resume
 from planish.cli.verb import recipe_verb
 
 app = typer.Typer(
@@ -17,8 +22,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-recipe_verb(app, antislop, samples=4, max_tokens=200)
+app.command()(demo)
+add_verb(app, antislop, AntislopFlags, {"json": False, "quiet": False})
 recipe_verb(app, autoif, samples=8, max_tokens=100)
 recipe_verb(app, condition, samples=32, max_tokens=60)
 recipe_verb(app, rectify, samples=96, max_tokens=20)
 recipe_verb(app, diff, samples=4, max_tokens=200)
+recipe_verb(app, prove, samples=4, max_tokens=200)
+app.command()(resume)
+app.command()(ls)

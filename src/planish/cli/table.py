@@ -1,10 +1,13 @@
 """The before/after table in the terminal."""
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from planish.prove.wording import change, interval, number
 
 if TYPE_CHECKING:
     from planish.recipes.outcome import Outcome
@@ -14,27 +17,28 @@ COLOURS = {"better": "green", "same": "green", "worse": "red", "changed": "red",
 
 
 def show_evidence(outcome: "Outcome") -> None:
-    """Print the table and the notes to standard output."""
+    """Print the table and the notes to standard output; n counts what a group of lines was measured on."""
     console = Console(highlight=False)
+    groups = [(group, list(lines)) for group, lines in groupby(outcome.evidence, lambda line: line.group)]
     table = Table(box=None, pad_edge=False)
-    table.add_column("on held-out prompts", no_wrap=True)
+    table.add_column(_heading(groups[0][0]) if groups else "", overflow="fold")
     for heading in ("before", "after", "difference (95 %)", "change", "n"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict")
-    for line in outcome.evidence:
-        table.add_row(*_cells(line))
+    table.add_column("verdict", no_wrap=True)
+    for place, (group, lines) in enumerate(groups):
+        if place:
+            table.add_row(f"[bold]{_heading(group)}[/]")
+        for line in lines:
+            table.add_row(*_cells(line))
     console.print(table)
     for note in outcome.notes:
         console.print(escape(note))
 
 
+def _heading(group: str) -> str:
+    return escape(f"on {group}")
+
+
 def _cells(line: "Evidence") -> list[str]:
-    return [
-        escape(line.name),
-        f"{line.before:.3g}",
-        f"{line.after:.3g}",
-        f"{line.low:+.3g} to {line.high:+.3g}",
-        "" if line.change is None else f"{line.change:+.0%}",
-        str(line.n),
-        f"[{COLOURS[line.verdict]}]{line.verdict}[/]",
-    ]
+    figures = [number(line.before), number(line.after), interval(line), change(line), str(line.n)]
+    return [escape(line.name), *figures, f"[{COLOURS[line.verdict]}]{line.verdict}[/]"]

@@ -1,17 +1,17 @@
 """What every recipe verb does around its recipe: read, load, run, show, save; and the flags for that."""
 
-import inspect
 import json
 import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from planish.cli.command import add_verb
 from planish.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,16 +50,17 @@ class Run:
             PlanishError: whatever the user can mend.
         """
         from planish.cli.table import show_evidence
-        from planish.models.language_model import LanguageModel
+        from planish.models.loading import load_model
+        from planish.records.prompt import opening
         from planish.records.prompt_file import read_prompts
 
         sampling = self._sampling()
-        prompts = own_prompts() if self.prompts is None else read_prompts(self.prompts, from_line)
+        prompts = own_prompts() if self.prompts is None else read_prompts(self.prompts, as_opening=from_line is opening)
         self._make_folder()
-        _quieten_libraries()
+        quieten_libraries()
         started = time.monotonic()
         print(f"{' and '.join(models)}, {len(prompts[: self.limit])} prompts …", file=sys.stderr, flush=True)
-        loaded = [LanguageModel.load(name, self.device) for name in models]
+        loaded = [load_model(name, self.device) for name in models]
         outcome = recipe(loaded, prompts[: self.limit], sampling)
         if self.out is not None:
             outcome.save(self.out)
@@ -94,28 +95,17 @@ class Run:
 
 
 def recipe_verb(app: typer.Typer, verb: Callable[..., None], samples: int, max_tokens: int) -> None:
-    """Add a verb to the command line, with all flags of `Run` behind its own. Its first parameter is the `Run`."""
+    """Add a verb to the command line, with all flags of `Run` behind its own."""
     defaults = {"samples": samples, "max_tokens": max_tokens, "seed": 0, "device": "cpu", "json": False}
-    hints = get_type_hints(Run, include_extras=True)
-    flags = [
-        inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, default=defaults.get(field.name), annotation=hints[field.name]
-        )
-        for field in fields(Run)
-    ]
-    own = list(inspect.signature(verb).parameters.values())[1:]
-
-    def command(**given: Any) -> None:
-        run = Run(**{flag.name: given.pop(flag.name) for flag in flags})
-        verb(run, **given)
-
-    command.__doc__ = verb.__doc__
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *flags)}
-    command.__signature__ = inspect.Signature([*own, *flags])  # type: ignore[attr-defined]
-    app.command(name=verb.__name__)(command)
+    add_verb(app, verb, Run, defaults)
 
 
-def _quieten_libraries() -> None:
+def quieten_libraries() -> None:
+    """Leave the terminal to planish."""
+    import os
+
+    # Its retries would be shown before the one line that says what is wrong.
+    os.environ.setdefault("HF_HUB_VERBOSITY", "critical")
     from transformers.utils import logging
 
     logging.set_verbosity_error()

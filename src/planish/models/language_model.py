@@ -14,6 +14,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPast
 from planish.errors import ModelError, UsageError
 from planish.models.attention_mask import additive_mask
 from planish.records.prompt import Prompt
+from planish.text.words import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,33 +40,6 @@ class LanguageModel:
         self.tokenizer = tokenizer
         self.name = name
         self._is_checked = False
-
-    @classmethod
-    def load(cls, name: str, device: str = "cpu") -> "LanguageModel":
-        """Load a folder or a Hub id; `tiny` is a random tiny Llama. Safetensors only, and never remote code.
-
-        Raises:
-            ModelError: there is no such model, or it is none that decodes from left to right.
-        """
-        if name == "tiny":
-            from planish.models.tiny import tiny_llama
-
-            tiny = tiny_llama()
-            return cls(_moved(tiny.model, device), tiny.tokenizer, name)
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
-            model = AutoModelForCausalLM.from_pretrained(
-                name, use_safetensors=True, trust_remote_code=False, dtype="auto"
-            )
-        except Exception as error:  # a broken folder can break any part of two libraries
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            hint = "give a folder with config.json and *.safetensors, a Hub id, or tiny"
-            raise ModelError(f"cannot load the model {name!r}: {reason}", hint) from error
-        loaded = cls(_moved(model, device), tokenizer, name)
-        loaded._check_once()
-        return loaded
 
     def save(self, folder: Path) -> None:
         """Write weights (safetensors) and tokenizer, so that plain transformers can load them."""
@@ -120,6 +94,15 @@ class LanguageModel:
         """Tells apart weights: a hash over the beginning of every tensor."""
         heads = (tensor.detach().flatten()[:1024].float().cpu() for tensor in self.model.state_dict().values())
         return _digest(head.numpy().tobytes() for head in heads)
+
+    @cached_property
+    def template_words(self) -> frozenset[str]:
+        """The words of its special tokens and of its chat template: nothing that a text should be blamed for."""
+        rendered = [str(token) for token in self.tokenizer.all_special_tokens]
+        if self.is_chat:
+            turn = [{"role": "user", "content": ""}]
+            rendered.append(str(self.tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)))
+        return frozenset(word for text in rendered for word in words(text))
 
     def require_same_tokenizer(self, other: "LanguageModel") -> None:
         """Check that both models mean the same by a token id.
@@ -204,7 +187,7 @@ class LanguageModel:
 
         Returns: (B, T, D)
         """
-        self._check_once()
+        self.check()
         masks = {kind: mask(window) for kind, window in self._attention_windows.items()}
         output = self.decoder(
             input_ids=ids,
@@ -255,10 +238,14 @@ class LanguageModel:
         if batch_bound := types & BATCH_BOUND_ROPES:
             raise ModelError(f"the model {self.name!r} has {batch_bound.pop()} rotary angles, which cannot be batched")
 
-    def _check_once(self) -> None:
+    def check(self) -> None:
         """Refuse a model whose attention is not all in positions and mask, or whose head is not all behind its decoder.
 
         It reads some tokens with dead columns between them, as a rewind leaves them, and must say what it says plainly.
+        Done once, at the latest when hidden states are first asked for.
+
+        Raises:
+            ModelError: it is such a model.
         """
         if self._is_checked:
             return
@@ -297,13 +284,6 @@ class LanguageModel:
                 f"the model {self.name!r} does not decode from left to right by positions and mask alone",
                 "give a model of another architecture",
             )
-
-
-def _moved(model: "PreTrainedModel", device: str) -> "PreTrainedModel":
-    try:
-        return nn.Module.to(model, device)
-    except (RuntimeError, AssertionError) as error:
-        raise ModelError(f"there is no device {device!r} here: {error}".splitlines()[0], "--device cpu") from error
 
 
 class _Output(BaseModelOutputWithPast):

@@ -1,29 +1,50 @@
-"""What a change cost elsewhere: drift, variety, length."""
+"""What a change cost elsewhere: drift, fluency, variety, length, repetition, refusals."""
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 
+from planish.find.behaviour import Behaviour
 from planish.models.language_model import LanguageModel
 from planish.models.scoring import kl_divergence, token_distributions, token_log_probs
-from planish.prove.evidence import Tally, compare, tally
+from planish.prove.evidence import Tally, compare, pooled_rate, tally, tally_scores
 from planish.records.evidence import Evidence
 from planish.records.generation import Generation, successes
+from planish.records.prompt import Prompt
 from planish.text.words import words
+
+# A stretch of so many words that comes twice in a text is a repetition.
+REPEATED_WORDS = 4
+# From here on, a score counts as a yes.
+LIKELY = 0.5
 
 
 def variety_and_length(before: Sequence[Generation], after: Sequence[Generation]) -> list[Evidence]:
-    """Distinct word pairs, within 0.05, and words a text, within a tenth of what a text had: neither should move."""
-    lengths = tally(before, _length)
-    texts = [length for tallies in lengths.values() for length, _ in tallies]
-    tenth = 0.1 * sum(texts) / max(1, len(texts))
+    """Distinct word pairs, which may not fall by more than a hundredth, and words a text, within a tenth either way."""
+    pairs, lengths = tally(before, _pairs), tally(before, _length)
+    hundredth, tenth = 0.01 * pooled_rate(pairs), 0.1 * pooled_rate(lengths)
     return [
-        compare(
-            "distinct_2", "share", "words", tally(before, _pairs), tally(after, _pairs), better="same", margin=0.05
-        ),
+        compare("distinct_2", "share", "words", pairs, tally(after, _pairs), better="higher", margin=hundredth),
         compare("words_per_text", "words", "words", lengths, tally(after, _length), better="same", margin=tenth),
     ]
+
+
+def repetition(before: Sequence[Generation], after: Sequence[Generation]) -> Evidence:
+    """The share of words inside four words that come again in the same text; it may rise by one word in a hundred."""
+    sides = (tally(side, _repeated) for side in (before, after))
+    return compare("repetition", "share", "words", *sides, better="lower", margin=0.01)
+
+
+def refusal_share(
+    refusals: Behaviour, prompts: Sequence[Prompt], before: Sequence[Generation], after: Sequence[Generation]
+) -> Evidence:
+    """The share of texts that refuse; it may rise by one in a hundred."""
+    sides = (
+        tally_scores(refusals, prompts, side, lambda score: (score.value >= LIKELY, 1)) for side in (before, after)
+    )
+    return compare("refusal_share", "share", refusals.name, *sides, better="lower", margin=0.01)
 
 
 def drift(
@@ -54,6 +75,19 @@ def _pairs(generation: Generation) -> Tally:
     said = words(generation.text)
     pairs = list(pairwise(said))
     return len(set(pairs)), len(pairs)
+
+
+def _repeated(generation: Generation) -> Tally:
+    said = words(generation.text)
+    stretches = [tuple(said[start : start + REPEATED_WORDS]) for start in range(len(said) - REPEATED_WORDS + 1)]
+    counts = Counter(stretches)
+    inside = {
+        place
+        for start, stretch in enumerate(stretches)
+        if counts[stretch] > 1
+        for place in range(start, start + REPEATED_WORDS)
+    }
+    return len(inside), len(said)
 
 
 def _length(generation: Generation) -> Tally:

@@ -20,9 +20,10 @@ Better = Literal["lower", "higher", "same"]
 Tally = tuple[float, float]
 # With fewer prompts than this, resampling them says nothing about others: no verdict then.
 LEAST_PROMPTS = 5
+HELD_OUT = "held-out prompts"
 
 
-def compare(
+def compare(  # noqa: PLR0913 - a line of the table has as many parts
     name: str,
     unit: str,
     judge: str,
@@ -32,18 +33,25 @@ def compare(
     better: Better,
     margin: float | None = None,
     finish: Callable[[NDArray[np.float64]], NDArray[np.float64]] = lambda rate: rate,
+    group: str = HELD_OUT,
 ) -> Evidence:
     """Compare a rate before and after, by paired bootstrap over prompts.
+
+    Without a margin the line is a goal: it is better or worse as soon as the interval leaves zero out. With a margin it
+    is a guard. With "same" the whole interval must lie within the margin on both sides (equivalence); with "lower" or
+    "higher" it must only not go beyond the margin the wrong way (non-inferiority: "does not fall by more than ..."),
+    and going surely beyond it the right way is better.
 
     Args:
         name: of the figure.
         unit: of the figure.
         judge: what measured it.
-        before: tallies of the generations, by prompt id.
+        before: tallies of the generations, by prompt id; or of other texts, by their own ids, with a `group`.
         after: the same, for the same prompts.
         better: which direction is wanted.
-        margin: with "same", how far the figure may move, in its own unit.
+        margin: how far the figure may move, in its own unit: either way with "same", else the unwanted way.
         finish: turns the pooled rate into the figure.
+        group: what the figure was measured on.
 
     A prompt whose texts all failed on one side is left out on both.
 
@@ -61,7 +69,7 @@ def compare(
     return Evidence(
         name=name,
         unit=unit,
-        group="held-out prompts",
+        group=group,
         judge=judge,
         before=rates.before,
         after=rates.after,
@@ -76,6 +84,12 @@ def compare(
         margin=margin,
         verdict=_verdict(rates, better, margin) if len(prompts) >= LEAST_PROMPTS else "unclear",
     )
+
+
+def pooled_rate(tallies: Mapping[str, Sequence[Tally]]) -> float:
+    """What was counted in all of them, out of how much in all; 0 where there is nothing to count in."""
+    counted, total = np.sum([tally for side in tallies.values() for tally in side] or [(0.0, 0.0)], axis=0)
+    return float(counted / total) if total else 0.0
 
 
 def tally(generations: Sequence[Generation], measure: Callable[[Generation], Tally]) -> dict[str, list[Tally]]:
@@ -125,11 +139,16 @@ def _verdict(
     rates: PairedRates, better: Better, margin: float | None
 ) -> Literal["better", "worse", "unclear", "same", "changed"]:
     low, high = rates.difference.low, rates.difference.high
+    slack = margin or 0.0
     if better == "same":
-        slack = margin or 0.0
         if -slack <= low and high <= slack:
             return "same"
         return "changed" if low > slack or high < -slack else "unclear"
-    if low <= 0 <= high:
-        return "unclear"
-    return "better" if (high < 0) == (better == "lower") else "worse"
+    if better == "lower":
+        low, high = -high, -low
+    # From here on, up is better.
+    if low > slack:
+        return "better"
+    if high < -slack:
+        return "worse"
+    return "same" if margin is not None and low >= -slack else "unclear"

@@ -1,93 +1,295 @@
 """Take a model's verbal tics out of its weights, and show what that did to texts it was not trained on."""
 
-from collections import Counter
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
 
 from planish.errors import DataError
+from planish.find.refusals import Refusals
 from planish.find.slop import Slop, find_slop
+from planish.models.bundled import slop_index_rules
 from planish.models.language_model import LanguageModel
-from planish.prove.collateral import drift, variety_and_length
-from planish.prove.evidence import compare, samples_of, tally_hits
+from planish.prove.collateral import drift
+from planish.prove.evidence import samples_of, score_all
+from planish.prove.plot import before_after_svg
+from planish.prove.slop_evidence import antislop_evidence, slop_rate
+from planish.recipes.antislop_inputs import AntislopInputs, read_inputs
+from planish.recipes.antislop_report import card, iteration_row, iterations_csv, report
+from planish.recipes.antislop_settings import STAGES, AntislopSettings
 from planish.recipes.outcome import Outcome
 from planish.records.evidence import Evidence
-from planish.records.generation import Generation
+from planish.records.generation import Generation, successes
+from planish.records.preference import CompletionPreference, TokenPreferences
 from planish.records.prompt import Prompt
-from planish.records.prompt_file import split_prompts
-from planish.records.record import Record
 from planish.records.rule import BanRule
+from planish.records.score import Sample
+from planish.runs.event import RunEvent
+from planish.runs.run import Run
 from planish.steer.ban import Ban
 from planish.steer.engine import Engine
-from planish.steer.sampling import Sampling
+from planish.steer.steer import Steer
+from planish.train.adapter import Adapted, load_adapter
+from planish.train.dpo import train_dpo
 from planish.train.ftpo import train_ftpo
-from planish.train.mining import mine_points
+from planish.train.mining import mine_bans, mine_spans
 
-# How many of the list's entries get a line of their own in the table.
-SHOWN = 6
+# A text that refuses is nobody's style.
+REFUSED = 0.5
 
 
 def antislop(
-    model: LanguageModel,
-    prompts: Sequence[Prompt],
-    samples: int = 4,
-    sampling: Sampling | None = None,
-    seed: int = 0,
+    settings: AntislopSettings,
+    folder: Path,
+    listener: Callable[[RunEvent], None] | None = None,
+    model: LanguageModel | None = None,
+    prompts: list[Prompt] | None = None,
 ) -> Outcome:
     """Find what a model overuses, ban it while it writes again, and train the model to write the same by itself.
 
     Args:
-        model: the model; it is left as it is, the outcome holds a tuned copy.
-        prompts: a third of them is held out for the evidence.
-        samples: texts a prompt.
-        sampling: how texts are drawn.
-        seed: of every draw.
+        settings: everything there is to say.
+        folder: the run: new, or one with the same settings, which goes on.
+        listener: is called with every event of the run.
+        model: the model of the settings, where it is loaded already; it is left as it is.
+        prompts: the prompts of the settings, where they are there already.
 
     Raises:
-        DataError: the model overuses nothing.
+        DataError: the model overuses nothing, or too many texts failed.
+        UsageError: the settings do not fit the inputs or the run.
     """
-    # A third of the prompts is held out: nothing is learned from it, both models are judged on it.
-    used, held_out = split_prompts(prompts)
+    given = read_inputs(settings, model, prompts)
+    config = {**settings.model_dump(mode="json"), "fingerprint": given.fingerprint}
+    with Run.start(folder, "antislop", config, {}, listener) as run:
+        return _Antislop(run, settings, given).outcome()
+
+
+class _Antislop:
+    """The chain of stages. Each is made once in a run, and read from there whenever the run goes on."""
+
+    def __init__(self, run: Run, settings: AntislopSettings, given: AntislopInputs) -> None:
+        self.run = run
+        self.settings = settings
+        self.given = given
+        self.used, self.held_out = given.prompts
+        self.rows: dict[str, Sequence[Any]] = {}
+        self.notes: list[str] = []
+        self.iterations: list[dict[str, object]] = []
+
+    def outcome(self) -> Outcome:
+        """Find it, steer it, train it out, prove it: as far as `until` says."""
+        last = STAGES.index(self.settings.until)
+        plain = self._write("write", self.given.model, self.used, self.settings.seed)
+        if last < STAGES.index("find"):
+            return self._so_far()
+        slop = self._find(plain)
+        if last < STAGES.index("ban"):
+            return self._so_far()
+        slop, banned = self._ban(slop, plain)
+        if last < STAGES.index("mine"):
+            return self._so_far()
+        preferences = self._mine(slop, plain, banned)
+        if last < STAGES.index("train"):
+            return self._so_far()
+        adapted = self._train(preferences)
+        if last < STAGES.index("prove"):
+            return self._so_far(adapted.merged())
+        return self._prove(adapted, slop)
 
     # Find it: what stands in plain texts far more often than people write it.
-    plain = Engine(model, sampling=sampling).generate(used, samples, seed)
-    rules = find_slop(samples_of(used, plain))
-    if not rules:
-        raise DataError(f"nothing is overused in {len(plain)} texts", "give more prompts, or more --samples")
-    slop = Slop(rules)
 
-    # Steer it: write again, other texts by another seed, with the list banned. Each generation's events say which token
-    # was rejected where.
-    banned = Engine(model, [Ban(slop)], sampling).generate(used, samples, seed + 1)
+    def _find(self, plain: Sequence[Generation]) -> Slop:
+        rules = self._rows("find", BanRule, lambda: [*self.given.rules, *self._overused(plain)])
+        if not rules and self.given.behaviour is None:
+            raise DataError(f"nothing is overused in {len(plain)} texts", "give more prompts, or more --samples")
+        self.rows["bans"] = rules
+        self.iterations.append(iteration_row(0, Slop(rules), rules, self.index, self._samples(plain), plain))
+        return Slop(rules)
 
-    # Train it out: at every such point, the model's own next best tokens become likelier than what was rejected (final
-    # token preference optimisation, FTPO).
-    preferences = mine_points(model, banned)
-    if not preferences:
-        raise DataError(f"no ban left a choice in {len(banned)} texts", "give more prompts, or more --samples")
-    tuned = train_ftpo(model, preferences, seed=seed)
+    def _overused(self, texts: Sequence[Generation]) -> list[BanRule]:
+        return find_slop(
+            self._samples(texts),
+            self.given.human,
+            self.settings.least_ratio,
+            self.settings.least_share,
+            self.settings.false_discovery_rate,
+            self.given.whitelist,
+        )
+
+    def _newly_overused(self, texts: Sequence[Generation], slop: Slop) -> list[BanRule]:
+        known = {rule.text for rule in slop.rules}
+        return [rule for rule in self._overused(texts) if rule.text not in known]
+
+    # Steer it: write again with the list banned; what becomes overused then joins the list.
+
+    def _ban(self, slop: Slop, plain: Sequence[Generation]) -> tuple[Slop, list[Generation]]:
+        banned: list[Generation] = []
+        for iteration in range(1, self.settings.iterations + 1):
+            seed = self.settings.seed + iteration
+            banned = self._write(f"ban-{iteration}", self.given.model, self.used, seed, self._bans(slop))
+            added: list[BanRule] = []
+            if iteration < self.settings.iterations:
+                added = self._rows(f"find-{iteration}", BanRule, partial(self._newly_overused, banned, slop))
+            self.iterations.append(iteration_row(iteration, slop, added, self.index, self._samples(banned), banned))
+            slop = Slop([*slop.rules, *added])
+        self.rows["bans"], self.rows["banned"] = slop.rules, banned
+        self.run.file("iterations.csv", iterations_csv(self.iterations))
+        passed = sum(event.let_pass for text in banned for event in text.events)
+        spent = sum(text.tokens_spent for text in banned)
+        kept = sum(len(text.token_ids) for text in banned) / max(1, spent)
+        self.notes.append(f"bans: {kept:.0%} of {spent} drawn tokens were kept, {passed} hits let pass")
+        return slop, banned
+
+    def _bans(self, slop: Slop) -> list[Steer]:
+        return [Ban(behaviour) for behaviour in (slop, self.given.behaviour) if behaviour is not None]
+
+    # Train it out: at every point, the model's own next best tokens become likelier than what was rejected.
+
+    def _mine(
+        self, slop: Slop, plain: Sequence[Generation], banned: Sequence[Generation]
+    ) -> list[TokenPreferences] | list[CompletionPreference]:
+        if self.settings.tuner == "dpo":
+            return self._rows("mine", CompletionPreference, lambda: self._pairs(slop, plain, banned))
+        points = self._rows("mine", TokenPreferences, lambda: self._points(slop, plain, banned))
+        self.notes.append(f"preference points: {sum(len(path.points) for path in points)} on {len(points)} paths")
+        return points
+
+    def _points(self, slop: Slop, plain: Sequence[Generation], banned: Sequence[Generation]) -> list[TokenPreferences]:
+        points: list[TokenPreferences] = []
+        if self.settings.mine in ("bans", "both"):
+            points += mine_bans(self.given.subject, self._answers(banned))
+        if self.settings.mine in ("spans", "both"):
+            for behaviour in (slop, self.given.behaviour):
+                points += [] if behaviour is None else mine_spans(self.given.subject, self._answers(plain), behaviour)
+        if not points:
+            raise DataError("no hit left the model a choice", "give more prompts, or more --samples")
+        return points
+
+    def _pairs(
+        self, slop: Slop, plain: Sequence[Generation], banned: Sequence[Generation]
+    ) -> list[CompletionPreference]:
+        prompts = {prompt.id: prompt for prompt in self.used}
+        written = {(text.prompt_id, text.sample): text for text in self._answers(banned)}
+        pairs = []
+        answers = self._answers(plain)
+        for text, spans in zip(answers, slop.locate([text.text for text in answers]), strict=True):
+            better = written.get((text.prompt_id, text.sample))
+            if spans and better is not None:
+                pairs.append(CompletionPreference.between(prompts[text.prompt_id], better.text, text.text, (1.0, 0.0)))
+        if not pairs:
+            raise DataError("no text with a hit has a banned counterpart", "give more prompts, or more --samples")
+        return pairs
+
+    def _train(self, preferences: Sequence[TokenPreferences] | Sequence[CompletionPreference]) -> Adapted:
+        def make(folder: Path) -> None:
+            points = [row for row in preferences if isinstance(row, TokenPreferences)]
+            if points:
+                tuned = train_ftpo(self.given.subject, points, self.settings.ftpo, self.settings.seed)
+                adapted, epochs, reason = tuned.adapted, [epoch.model_dump() for epoch in tuned.epochs], tuned.reason
+            else:
+                pairs = [row for row in preferences if isinstance(row, CompletionPreference)]
+                adapted, epochs, reason = train_dpo(self.given.subject, pairs, seed=self.settings.seed), [], "all done"
+            adapted.save(folder / "adapter")
+            (folder / "training.json").write_text(json.dumps({"ended": reason, "epochs": epochs}) + "\n")
+
+        folder = self.run.folder("train", make)
+        self.notes.append(f"training: {json.loads((folder / 'training.json').read_text())['ended']}")
+        # Read back also what was just trained: a run that was killed goes on with the very same weights.
+        return load_adapter(self.given.subject, folder / "adapter")
 
     # Prove it: plain sampling from both models, on prompts that none of the above has seen.
-    before, after = (Engine(either, sampling=sampling).generate(held_out, samples, seed) for either in (model, tuned))
-    evidence = [
-        _slop_rate("slop_per_1k_words", slop, held_out, before, after),
-        *(
-            _slop_rate(f"“{rule.text}”", Slop([rule]), held_out, before, after)
-            for rule in _commonest(slop, used, plain)
-        ),
-        *variety_and_length(before, after),
-        drift(model, tuned, before),
-    ]
-    rows: dict[str, Sequence[Record]] = {"plain": plain, "bans": rules, "banned": banned, "preferences": preferences}
-    return Outcome(evidence, tuned, {**rows, "before": before, "after": after})
 
+    def _prove(self, adapted: Adapted, slop: Slop) -> Outcome:
+        seed, subject, tuned = self.settings.seed, self.given.subject, adapted.merged()
+        before = self._write("before", subject, self.held_out, seed)
+        after = self._write("after", tuned, self.held_out, seed)
+        front = self._front(adapted, slop, before)
+        evidence = self._rows("evidence", Evidence, lambda: self._evidence(tuned, slop, before, after))
+        folder = self.run.folder("model", lambda folder: self._save(folder, adapted, tuned, evidence))
+        self.rows |= {"before": before, "after": after, "evidence": evidence, "front": front}
+        texts = (before, after)
+        page = report(self.settings, self.given, evidence, front, slop, texts, self.iterations, self.notes)
+        self.run.file("report.html", page)
+        self.run.file("before_after.svg", before_after_svg(evidence))
+        self.run.finish()
+        return Outcome(evidence, tuned, self.rows, self.notes, folder=self.run.path, adapter=folder / "adapter")
 
-def _slop_rate(
-    name: str, slop: Slop, prompts: Sequence[Prompt], before: Sequence[Generation], after: Sequence[Generation]
-) -> Evidence:
-    hits = (tally_hits(slop, prompts, side, per="words") for side in (before, after))
-    return compare(name, "per 1k words", f"list {slop.version}", *hits, better="lower")
+    def _evidence(
+        self, tuned: LanguageModel, slop: Slop, before: Sequence[Generation], after: Sequence[Generation]
+    ) -> list[Evidence]:
+        evidence = antislop_evidence(
+            self.given.subject, tuned, self.held_out, before, after, slop, self.index, self.given.reference
+        )
+        own = self.given.behaviour
+        return evidence if own is None else [*evidence, slop_rate(own.name, own, self.held_out, before, after)]
 
+    def _front(self, adapted: Adapted, slop: Slop, before: Sequence[Generation]) -> list[Evidence]:
+        """Slop and distance at some strengths of the adapter, two lines each."""
 
-def _commonest(slop: Slop, prompts: Sequence[Prompt], plain: Sequence[Generation]) -> list[BanRule]:
-    texts = [sample.text for sample in samples_of(prompts, plain)]
-    counts = Counter(span.rule for spans in slop.locate(texts) for span in spans)
-    return sorted(slop.rules, key=lambda rule: -counts[rule.text])[:SHOWN]
+        def lines(first: int) -> Iterator[list[Evidence]]:
+            for strength in self.settings.front[first:]:
+                model = adapted.merged(strength)
+                texts = Engine(model, sampling=self.settings.sampling).generate(
+                    self.held_out, self.settings.samples, self.settings.seed
+                )
+                measured = [
+                    slop_rate("slop_per_1k_words", slop, self.held_out, before, texts),
+                    drift(self.given.subject, model, before),
+                ]
+                yield [line.model_copy(update={"group": f"adapter strength {strength:g}"}) for line in measured]
+
+        self.run.say("expect", rows=2 * len(self.settings.front))
+        return self.run.rows("front", Evidence, lines)
+
+    def _save(self, folder: Path, adapted: Adapted, tuned: LanguageModel, evidence: Sequence[Evidence]) -> None:
+        tuned.save(folder)
+        adapted.save(folder / "adapter")
+        (folder / "README.md").write_text(card(self.settings, evidence), encoding="utf-8")
+
+    # What all stages share.
+
+    @cached_property
+    def index(self) -> Slop:
+        """The list of another source."""
+        return Slop(slop_index_rules())
+
+    def _write(
+        self, stage: str, model: LanguageModel, prompts: Sequence[Prompt], seed: int, steers: Sequence[Steer] = ()
+    ) -> list[Generation]:
+        """Texts for some prompts, in blocks; the first failure is named when too many fail."""
+        engine = Engine(model, steers, self.settings.sampling)
+        per_block = max(1, self.settings.block // self.settings.samples)
+
+        def blocks(first: int) -> Iterator[list[Generation]]:
+            for start in range(first * per_block, len(prompts), per_block):
+                yield engine.generate(prompts[start : start + per_block], self.settings.samples, seed)
+
+        self.run.say("expect", rows=len(prompts) * self.settings.samples)
+        texts = self.run.rows(stage, Generation, blocks)
+        failed = [text for text in texts if text.status == "failed"]
+        if len(failed) > self.settings.max_failures * len(texts):
+            raise DataError(
+                f"{len(failed)} of {len(texts)} texts of the stage {stage!r} failed: {failed[0].error}",
+                "mend the cause, or raise --set max_failures",
+            )
+        if stage == "write":
+            self.rows["plain"] = texts
+        return texts
+
+    def _answers(self, texts: Sequence[Generation]) -> list[Generation]:
+        """The texts that answer: neither failed nor refused."""
+        scores = score_all(Refusals(), self.used, texts)
+        refused = {score.generation_id for score in scores if score.value >= REFUSED}
+        return [text for text in successes(texts) if text.id not in refused]
+
+    def _samples(self, texts: Sequence[Generation]) -> list[Sample]:
+        return samples_of(self.used, self._answers(texts))
+
+    def _rows(self, stage: str, kind: Any, make: Callable[[], Sequence[Any]]) -> list[Any]:
+        """Rows that are made at once."""
+        return self.run.rows(stage, kind, lambda first: [] if first else [make()])
+
+    def _so_far(self, model: LanguageModel | None = None) -> Outcome:
+        self.run.finish(f"done until {self.settings.until}")
+        return Outcome((), model, self.rows, self.notes, folder=self.run.path)

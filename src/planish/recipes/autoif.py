@@ -12,7 +12,7 @@ from planish.recipes.outcome import Outcome
 from planish.records.generation import Generation
 from planish.records.preference import CompletionPreference
 from planish.records.prompt import Message, Prompt
-from planish.records.prompt_file import split_prompts
+from planish.records.prompt_split import split_prompts
 from planish.steer.engine import Engine
 from planish.steer.sampling import Sampling
 from planish.train.dpo import train_dpo
@@ -49,7 +49,7 @@ def autoif(
     pairs = [pair for prompt in used for pair in _pairs(prompt, answers, broken)]
     if not pairs:
         raise DataError("no prompt got both a passing and a failing answer", "give more prompts, or more --samples")
-    tuned = train_dpo(model, pairs, seed=seed)
+    tuned = train_dpo(model, pairs, seed=seed).merged()
 
     # Prove it: plain answers of both models to prompts that none of the above has seen.
     before, after = (Engine(either, sampling=sampling).generate(held_out, samples, seed) for either in (model, tuned))

@@ -12,7 +12,7 @@ from planish.prove.evidence import Tally, compare, score_all, tally_scores
 from planish.recipes.outcome import Outcome
 from planish.records.generation import Generation
 from planish.records.prompt import Prompt
-from planish.records.prompt_file import split_prompts
+from planish.records.prompt_split import split_prompts
 from planish.steer.engine import Engine
 from planish.steer.sampling import Sampling
 from planish.steer.tag import Tag

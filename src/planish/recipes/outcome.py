@@ -17,6 +17,10 @@ class Outcome:
     model: LanguageModel | None = None
     rows: Mapping[str, Sequence[Record]] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    folder: Path | None = None
+    """The run that holds all of it, where there is one."""
+    adapter: Path | None = None
+    """The trained adapter alone, for `PeftModel.from_pretrained`."""
 
     def save(self, folder: Path) -> None:
         """Write the model to `model/` and the rows, the evidence among them, to a JSONL file each."""

@@ -8,7 +8,7 @@ from planish.prove.collateral import fluency, variety_and_length
 from planish.prove.evidence import compare, score_all, tally_hits
 from planish.recipes.outcome import Outcome
 from planish.records.prompt import Prompt
-from planish.records.prompt_file import split_prompts
+from planish.records.prompt_split import split_prompts
 from planish.steer.cap import DEAD_END, Cap
 from planish.steer.engine import Engine
 from planish.steer.sampling import Sampling

@@ -1,59 +1,147 @@
-"""Prompts from a file, and the split into those that are used and those that only judge."""
+"""Prompts from a file or a data set that a user names."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-from planish.errors import DataError
-from planish.records.prompt import Prompt, writing_prompt
-from planish.records.record import read_records
+from pydantic import ValidationError
+from pydantic_core import from_json
 
-# Every third prompt is held out.
-HELD_OUT_EVERY = 3
+from planish.errors import DataError, MissingPackageError, UsageError
+from planish.records.prompt import Prompt
+from planish.records.prompt_row import PROMPT_FIELDS, PromptShape, Row, is_own
+from planish.records.text_file import JSON_LINES, numbered_lines
+
+FILE_SUFFIXES = (*JSON_LINES, ".parquet", ".txt", ".md", ".csv")
+HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+FORMS = "give a text file with a prompt a line, .jsonl, .parquet or the Hub id of a data set"
+
+# Each text or row with its place in the file.
+Placed = Iterator[tuple[str, str | Row]]
 
 
-class Split(NamedTuple):
-    """Prompts to find and train with, and prompts to judge with; no prompt is in both."""
+def read_prompts(
+    source: str | Path,
+    *,
+    system: str | None = None,
+    template: str | None = None,
+    as_opening: bool = False,
+    first_words: int | None = None,
+    limit: int | None = None,
+) -> list[Prompt]:
+    """The distinct prompts of a file or a data set, in order.
 
-    used: list[Prompt]
-    held_out: list[Prompt]
-
-
-def split_prompts(prompts: Sequence[Prompt]) -> Split:
-    """Hold out every third of the distinct prompts.
+    Args:
+        source: a text file (a prompt a line), JSONL or Parquet (rows of `Prompt`, or rows with messages, conversations,
+            prompt or text), or the Hub id of a data set (owner/name; its train split is streamed).
+        system: a system turn in front of each, instead of the row's own.
+        template: is put around each; `{prompt}` in it stands for the text.
+        as_opening: the texts are beginnings of texts to be continued, not requests.
+        first_words: only so many words of each text are used.
+        limit: what comes after so many distinct prompts is not read.
 
     Raises:
-        DataError: there are fewer than three distinct prompts.
+        DataError: the source is not there, cannot be read or holds no prompt, or a line is malformed; it is named.
+        UsageError: an option does not go with another, or has an impossible value.
+        MissingPackageError: a data set is named, but the package `datasets` is not installed.
     """
-    distinct = list({prompt.id: prompt for prompt in prompts}.values())
-    if len(distinct) < HELD_OUT_EVERY:
-        raise DataError(
-            f"{len(distinct)} distinct prompts are too few: one in {HELD_OUT_EVERY} is held out to judge by",
-            "give more prompts; 30 or more make the intervals narrow",
-        )
-    held_out = distinct[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
-    kept = {prompt.id for prompt in held_out}
-    return Split([prompt for prompt in distinct if prompt.id not in kept], held_out)
-
-
-def read_prompts(path: Path, from_line: Callable[[str, str], Prompt] = writing_prompt) -> list[Prompt]:
-    """The prompts of a JSONL file of `Prompt` rows, or of a text file, each line made a prompt by `from_line`.
-
-    Raises:
-        DataError: there is no such file, it is not text, or it holds no prompt.
-    """
-    if path.suffix == ".jsonl":
-        prompts = read_records(path, Prompt)
-    else:
+    shape = PromptShape(system, template, as_opening, first_words)
+    if limit is not None and limit < 1:
+        raise UsageError(f"{limit} prompts are none", "use 1 or more")
+    on_hub = _is_hub_id(source)
+    name = Path(source).as_posix() if on_hub else Path(source).name
+    prompts: dict[str, Prompt] = {}
+    for place, given in _hub_rows(name) if on_hub else _in_file(Path(source)):
         try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
-        except FileNotFoundError as error:
-            raise DataError(f"there is no file {path}", "check the path") from error
-        except (UnicodeDecodeError, OSError) as error:
-            raise DataError(
-                f"{path} is not a text file", "give a text file with one prompt a line, or .jsonl"
-            ) from error
-        prompts = [from_line(line.strip(), path.name) for line in lines if line.strip()]
+            prompt = shape.prompt(given, name)
+        except ValueError as error:
+            raise _malformed(source, place, error) from error
+        prompts.setdefault(prompt.id, prompt)
+        if len(prompts) == limit:
+            break
     if not prompts:
-        raise DataError(f"{path} holds no prompt", "give a text file with one prompt a line, or .jsonl")
-    return prompts
+        raise DataError(f"{source} holds no prompt", FORMS)
+    return list(prompts.values())
+
+
+def _is_hub_id(source: str | Path) -> bool:
+    path = Path(source)
+    return (
+        HUB_ID.fullmatch(path.as_posix()) is not None and path.suffix.lower() not in FILE_SUFFIXES and not path.exists()
+    )
+
+
+def _in_file(path: Path) -> Placed:
+    if path.suffix.lower() in JSON_LINES:
+        return _json_rows(path)
+    if path.suffix.lower() == ".parquet":
+        return _parquet_rows(path)
+    return _texts(path)
+
+
+def _texts(path: Path) -> Placed:
+    for number, line in numbered_lines(path):
+        if line.strip():
+            yield f"line {number}", line.strip()
+
+
+def _json_rows(path: Path) -> Placed:
+    for number, line in numbered_lines(path):
+        if not line.strip():
+            continue
+        place = f"line {number}"
+        try:
+            row = from_json(line)
+        except ValueError as error:
+            # Where in the line: its parser takes it for a whole file.
+            raise _malformed(path, place, ValueError(str(error).replace("line 1 ", ""))) from error
+        if not isinstance(row, dict):
+            raise _malformed(path, place, ValueError("not a JSON object"))
+        yield place, row
+
+
+def _parquet_rows(path: Path) -> Placed:
+    import polars  # costs time that other forms need not spend
+
+    if not path.is_file():
+        raise DataError(f"{path} is a folder" if path.is_dir() else f"there is no file {path}", "name a .parquet file")
+    try:
+        table = polars.scan_parquet(path, glob=False)
+        columns = table.collect_schema().names()
+        if not is_own(columns):
+            # A table without prompts is refused by the names of its columns, so all are read then.
+            table = table.select([name for name in columns if name in PROMPT_FIELDS] or columns)
+        rows = (row for batch in table.collect_batches() for row in batch.iter_rows(named=True))
+        for number, row in enumerate(rows, start=1):
+            yield f"row {number}", row
+    except (polars.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{path} is not a Parquet file: {_first_line(error)}", FORMS) from error
+
+
+def _hub_rows(name: str) -> Placed:
+    try:
+        from datasets import load_dataset
+    except ImportError as error:
+        raise MissingPackageError("datasets") from error
+    try:
+        for number, row in enumerate(load_dataset(name, split="train", streaming=True), start=1):
+            yield f"row {number}", row
+    # The network, the Hub and the readers of a dozen formats each fail in their own ways.
+    except Exception as error:
+        message = f"there is no file {name}, and as a data set of the Hub it cannot be read: {_first_line(error)}"
+        raise DataError(message, "check the name and the connection; what is private needs HF_TOKEN") from error
+
+
+def _malformed(source: str | Path, place: str, error: Exception) -> DataError:
+    if isinstance(error, ValidationError):
+        first: Any = error.errors()[0]
+        reason = ": ".join([".".join(map(str, first["loc"])), first["msg"]]).removeprefix(": ")
+    else:
+        reason = _first_line(error)
+    fields = f"{', '.join(PROMPT_FIELDS[:-1])} or {PROMPT_FIELDS[-1]}"
+    return DataError(f"{source}, {place}: {reason}", f"mend or remove {place}; a prompt is in {fields}")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

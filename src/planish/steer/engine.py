@@ -1,8 +1,9 @@
 """The decoding engine: many rows at once, any steers, and every row may go back at any time."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from planish.errors import PlanishError, UsageError
 from planish.models.language_model import LanguageModel
 from planish.records.generation import Generation
 from planish.records.prompt import Prompt
+from planish.steer.batch_size import BatchSize, fitting_batch_size, halved, is_out_of_memory
 from planish.steer.cache import ColumnCache
 from planish.steer.noise import gumbel
 from planish.steer.row import Row
@@ -31,7 +33,8 @@ REWINDS_PER_TOKEN = 2
 class Engine:
     """Decodes prompts on one model, with its companions in lock step, under any number of steers.
 
-    Steers act by stage, whatever their order here. A text does not depend on what else is in the batch.
+    Steers act by stage, whatever their order here. A text does not depend on what else is in the batch. Without a
+    `batch_size` as many rows are decoded at once as surely fit; `batch` says how many the latest call took, and why.
     """
 
     def __init__(
@@ -39,12 +42,14 @@ class Engine:
         model: LanguageModel,
         steers: Sequence[Steer] = (),
         sampling: Sampling | None = None,
-        batch_size: int = 64,
+        batch_size: int | None = None,
     ) -> None:
         self.model = model
         self.steers = steers
         self.sampling = sampling or Sampling()
-        self.batch_size = batch_size
+        self.batch: BatchSize | None = None
+        self._asked = BatchSize(batch_size, f"{batch_size} rows at once, as asked for") if batch_size else None
+        self._known_to_fit: BatchSize | None = None
         self._models = {MODEL: model}
         for at, steer in enumerate(steers):
             for name, companion in steer.needs.companions.items():
@@ -67,23 +72,51 @@ class Engine:
         if len({prompt.tag is None for prompt in prompts}) > 1:
             raise UsageError("prompts with and without a tag stand in one call", "decode them in two calls")
         waiting = deque(row for row in rows if row.finish is None)
+        if waiting:
+            self._decode_all(waiting)
+        hashes = self.model.model_hash, self.model.template_hash
+        return [row.generation(MODEL, *hashes) for row in rows]
+
+    def _decode_all(self, waiting: deque[Row]) -> None:
+        """Decode all rows, with fewer at once whenever memory runs out.
+
+        Raises:
+            ModelError: not even one row fits.
+        """
+        longest = max(len(ids) + row.limit for row in waiting for ids in row.prompt_ids.values())
+        size = self._asked or fitting_batch_size(self._models.values(), longest)
+        self.batch = size = min(filter(None, (size, self._known_to_fit)))
+        while waiting:
+            batch: list[Row] = []
+            try:
+                self._decode(waiting, batch, size.rows)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+            # Only out here is the memory free again that the error's frames held. Draws belong to rows, so the same
+            # rows write the same texts.
+            if batch:
+                for row in reversed(batch):
+                    row.start_again()
+                    waiting.appendleft(row)
+                self.batch = self._known_to_fit = size = halved(size, self.model.device, longest)
+
+    def _decode(self, waiting: deque[Row], batch: list[Row], most: int) -> None:
+        """Decode rows, so many at once at most, until none is left; those in hand are in `batch`."""
         caches = {name: ColumnCache(model) for name, model in self._models.items()}
-        batch: list[Row] = []
         while batch or waiting:
-            free = self.batch_size - len(batch)
-            if waiting and free >= LEAST_FREE * self.batch_size:
+            free = most - len(batch)
+            if waiting and free >= LEAST_FREE * most:
                 joining = [waiting.popleft() for _ in range(min(free, len(waiting)))]
+                batch.extend(joining)
                 for name, cache in caches.items():
                     # All but the last token: that one is read in the step, as every other row's last token is.
                     cache.add_rows([row.prompt_ids[name][:-1] for row in joining])
-                batch.extend(joining)
             self._step(batch, caches)
             going_on = [index for index, row in enumerate(batch) if row.finish is None]
-            batch = [batch[index] for index in going_on]
             for cache in caches.values():
                 cache.keep_rows(going_on)
-        hashes = self.model.model_hash, self.model.template_hash
-        return [row.generation(MODEL, *hashes) for row in rows]
+            batch[:] = [batch[index] for index in going_on]
 
     def _row(self, prompt: Prompt, sample: int, seed: int) -> Row:
         seen = dict.fromkeys(self._models, prompt)
@@ -110,20 +143,21 @@ class Engine:
         step = self._stage("mix", Step(rows, logits, hidden[MODEL]), dead_ends)
         mixed = step.logits[MODEL]
         step = self._stage("forbid", _with_logits(step, self._without_rejected(rows, mixed)), dead_ends)
-        step = _with_logits(step, self.sampling.truncate(step.logits[MODEL]))
+        step = _with_logits(step, self._sampled(rows, step.logits[MODEL]))
         step = self._stage("cap", step, dead_ends)
         drawn = self._draw(rows, step.logits[MODEL])
         probabilities = mixed.softmax(-1).gather(1, drawn[:, None])[:, 0].tolist()
         broken = (step.logits[MODEL].isnan() | mixed.isnan()).any(-1).tolist()
+        barren = step.logits[MODEL].eq(-torch.inf).all(-1).tolist()
         spans: dict[int, list[list[Span]]] = {}
         for index, (row, token, probability) in enumerate(zip(rows, drawn.tolist(), probabilities, strict=True)):
             dead_end = dead_ends.get(index)
             if broken[index]:
                 row.fail("the logits are not numbers")
+            elif barren[index]:
+                row.fail("no token is left that may be written")
             elif dead_end is None or not self._go_back(dead_end, rows, caches):
-                spans[index] = self._write(row, token, probability)
-                if dead_end is not None:
-                    row.let_pass(len(row.tokens) - 1, dead_end.rule)
+                spans[index] = self._write(row, token, probability, dead_end)
         self._review(step, spans, caches)
 
     def _stage(self, stage: Stage, step: Step, dead_ends: dict[int, Rewind]) -> Step:
@@ -142,6 +176,11 @@ class Engine:
             logits[index, list(row.rejected.get(len(row.tokens), ()))] = -torch.inf
         return logits
 
+    def _sampled(self, rows: list[Row], logits: Tensor) -> Tensor:
+        """What the user's settings leave."""
+        prompts, texts = [row.prompt_ids[MODEL] for row in rows], [row.tokens for row in rows]
+        return self.sampling.truncate(self.sampling.penalise(logits, prompts, texts, self.model.end_ids))
+
     def _draw(self, rows: list[Row], logits: Tensor) -> Tensor:
         """One token a row. The number of rewinds is part of the key: after each, all noise is fresh."""
         if self.sampling.temperature == 0:
@@ -149,22 +188,44 @@ class Engine:
         keys = [(row.seed, row.prompt.id, row.sample, len(row.tokens), row.rewinds) for row in rows]
         return (logits + gumbel(keys, logits.shape[-1], logits.device)).argmax(-1)
 
-    def _write(self, row: Row, token: int, probability: float) -> list[list[Span]]:
+    def _write(self, row: Row, token: int, probability: float, dead_end: Rewind | None) -> list[list[Span]]:
         """Write a token down, and return what it completes, a list of spans a steer."""
         ended = token in self.model.end_ids
         latest, settled = row.decoding_window(MODEL)
         piece = "" if ended else self.model.newest_text([*latest, token], settled)
-        states = dict(row.states[-1]) if row.states else {at: matcher.start for at, matcher in self._matchers.items()}
         row.write(token, piece, probability)
+        if dead_end is not None:
+            row.let_pass(len(row.tokens) - 1, dead_end.rule)
+        if self.sampling.stop and (length := self.sampling.stop_start(row.text, len(piece))) is not None:
+            return self._stop(row, length)
         if ended or len(row.tokens) == row.limit:
             row.finish = "stop" if ended else "length"
+        states, found = self._match(row, piece, is_end=row.finish is not None)
+        row.states.append(states)
+        return found
+
+    def _stop(self, row: Row, length: int) -> list[list[Span]]:
+        """End a row before a stop string, and return what that completes."""
+        pieces = list(row.pieces)
+        row.stop(length)
+        if not row.tokens:
+            return [[] for _ in self.steers]
+        _, found = self._match(row, row.pieces[-1], is_end=True)
+        # All but the newest token were matched before, and some of what they completed may be left.
+        before_newest = "".join(pieces[len(row.tokens) - 1 : -1])
+        _, known = self._match(row, before_newest, is_end=False)
+        return [[span for span in new if span not in old] for new, old in zip(found, known, strict=True)]
+
+    def _match(self, row: Row, piece: str, is_end: bool) -> tuple[Mapping[int, Any], list[list[Span]]]:
+        """The matchers' states after a row's last token, if that wrote `piece`, and the spans it completes."""
+        last = len(row.tokens) - 1
+        states = dict(row.states[last - 1]) if last else {at: each.start for at, each in self._matchers.items()}
         found: list[list[Span]] = [[] for _ in self.steers]
         for at, matcher in self._matchers.items():
             match = matcher.feed(states[at], piece)
             states[at] = match.state
-            found[at] = match.spans + (matcher.finish(match.state) if row.finish else [])
-        row.states.append(states)
-        return found
+            found[at] = match.spans + (matcher.finish(match.state) if is_end else [])
+        return states, found
 
     def _review(self, step: Step, spans: dict[int, list[list[Span]]], caches: dict[str, ColumnCache]) -> None:
         """Let every steer see what was written, and go back once a row, as far as any steer asks."""

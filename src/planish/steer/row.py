@@ -1,5 +1,6 @@
 """One text while it is being written: a path through a tree, with the branches that were given up."""
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -61,6 +62,23 @@ class Row:
         front = [] if start else prompt
         return [*front, *self.tokens[start:]], len(front) + wholes[-1] - start
 
+    def start_again(self) -> None:
+        """Forget everything that was written."""
+        vars(self).update(vars(Row(self.prompt, self.sample, self.seed, self.prompt_ids, self.limit)))
+
+    def stop(self, length: int) -> None:
+        """End the text after `length` characters; tokens of which no character is left are dropped.
+
+        The last token keeps its id though some of its characters may be gone.
+        """
+        begins = [0, *self.char_ends[:-1]]
+        kept = bisect_left(begins, length)
+        self._branch_off(kept)
+        if kept:
+            self.pieces[kept - 1] = self.pieces[kept - 1][: length - begins[kept - 1]]
+        self._cut(kept)
+        self.finish = "stop"
+
     def fail(self, error: str) -> None:
         """Give the row up; what it wrote so far stays, but counts as nothing."""
         self.finish, self.error = "failed", error
@@ -91,13 +109,7 @@ class Row:
         Events further on lose their place on the path, so the branch that they stand on is kept for them.
         """
         token = self.tokens[position]
-        stranded = [event for event in self.events if event.path == 0 and event.position > position]
-        if stranded:
-            self.branches.append(tuple(self.tokens[: max(event.position for event in stranded) + 1]))
-            self.events = [
-                event.model_copy(update={"path": len(self.branches)}) if event in stranded else event
-                for event in self.events
-            ]
+        self._branch_off(position + 1)
         # What replaced an earlier token here is now rejected itself, or was let pass and is now gone after all.
         self.events = [
             event.model_copy(update={"replacement": None}) if (event.position, event.path) == (position, 0) else event
@@ -107,12 +119,23 @@ class Row:
         self.events.append(Event(rule=rule, position=position, rejected=token))
         self.rejected = {place: tokens for place, tokens in self.rejected.items() if place <= position}
         self.rejected.setdefault(position, {})[token] = self.probabilities[position]
-        del self.tokens[position:]
-        del self.pieces[position:]
-        del self.probabilities[position:]
-        del self.states[position:]
+        self._cut(position)
         self.rewinds += 1
         self.finish = None
+
+    def _branch_off(self, position: int) -> None:
+        """Put events from `position` on onto a branch: what they speak of is about to go."""
+        stranded = [event for event in self.events if event.path == 0 and event.position >= position]
+        if stranded:
+            self.branches.append(tuple(self.tokens[: max(event.position for event in stranded) + 1]))
+            self.events = [
+                event.model_copy(update={"path": len(self.branches)}) if event in stranded else event
+                for event in self.events
+            ]
+
+    def _cut(self, position: int) -> None:
+        for entries in (self.tokens, self.pieces, self.probabilities, self.states):
+            del entries[position:]
 
     def generation(self, model: str, model_hash: str, template_hash: str) -> Generation:
         """The row as a record, with the prompt as `model` saw it."""

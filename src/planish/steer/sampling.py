@@ -1,19 +1,28 @@
 """The user's own sampling settings."""
 
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Annotated, Any
 
 import torch
-from pydantic import Field
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationInfo, field_validator
 from torch import Tensor
 from transformers import (
     LogitsProcessorList,
     MinPLogitsWarper,
+    NoRepeatNGramLogitsProcessor,
+    RepetitionPenaltyLogitsProcessor,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
 )
 
 from planish.config import Settings
+
+# A string on the command line is one; from Python there may be several.
+StopStrings = Annotated[
+    tuple[Annotated[str, StringConstraints(min_length=1)], ...],
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+]
 
 
 class Sampling(Settings):
@@ -29,6 +38,50 @@ class Sampling(Settings):
     """Only the likeliest tokens that together reach this probability."""
     min_p: float = Field(default=0.0, ge=0, lt=1)
     """Only tokens at least this fraction as likely as the likeliest."""
+    repetition_penalty: float = Field(default=1.0, gt=0)
+    """Above 1, whatever stands in the prompt or the text already is less likely; below 1, more."""
+    no_repeat_ngram: int | None = Field(default=None, ge=1)
+    """So many tokens in a row stand in prompt and text together only once."""
+    min_tokens: int = Field(default=0, ge=0)
+    """Before so many tokens, no token may end the text; a stop string may."""
+    stop: StopStrings = ()
+    """The text ends before the first of these strings."""
+
+    @field_validator("min_tokens")
+    @classmethod
+    def _reachable(cls, value: int, others: ValidationInfo) -> int:
+        if value > others.data.get("max_tokens", value):
+            raise ValueError(f"must not be more than max_tokens = {others.data['max_tokens']}")
+        return value
+
+    def penalise(
+        self, logits: Tensor, prompts: Sequence[Sequence[int]], texts: Sequence[Sequence[int]], end_ids: Collection[int]
+    ) -> Tensor:
+        """Apply what depends on the tokens before: (B, V) to (B, V), -inf where a token may not stand.
+
+        Source: Keskar et al., CTRL (2019), section 4.1, for the repetition penalty, as transformers does it.
+        """
+        processors = LogitsProcessorList()
+        if self.repetition_penalty != 1:
+            processors.append(RepetitionPenaltyLogitsProcessor(self.repetition_penalty))
+        if self.no_repeat_ngram is not None:
+            processors.append(NoRepeatNGramLogitsProcessor(self.no_repeat_ngram))
+        if processors:
+            befores: list[Any] = [
+                torch.tensor([[*prompt, *text]], device=logits.device)
+                for prompt, text in zip(prompts, texts, strict=True)
+            ]
+            logits = torch.cat([processors(before, row[None]) for before, row in zip(befores, logits, strict=True)])
+        too_short = [index for index, text in enumerate(texts) if len(text) < self.min_tokens]
+        if too_short:
+            logits = logits.clone()
+            logits[torch.tensor(too_short)[:, None], list(end_ids)] = -torch.inf
+        return logits
+
+    def stop_start(self, text: str, newest: int) -> int | None:
+        """Where the first stop string begins that the newest characters have completed."""
+        starts = (text.find(string, max(0, len(text) - newest - len(string) + 1)) for string in self.stop)
+        return min((start for start in starts if start >= 0), default=None)
 
     def truncate(self, logits: Tensor) -> Tensor:
         """Apply temperature, top-k, top-p and min-p: (B, V) to (B, V), -inf where a token is cut off."""

@@ -1,29 +1,78 @@
-"""LoRA adapters by PEFT, and the arguments that every trainer here shares."""
+"""LoRA adapters by PEFT: put on, saved, loaded, folded in; and the arguments that every trainer here shares."""
 
 import copy
 import tempfile
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from peft.helpers import rescale_adapter_scale
+from torch import nn
 from transformers import PrinterCallback, Trainer, TrainingArguments
+from transformers.pytorch_utils import Conv1D
 
 from planish.models.language_model import LanguageModel
 
 
-def with_adapter(model: LanguageModel, rank: int, seed: int = 0) -> tuple[LanguageModel, PeftModel]:
-    """A copy of the model with a fresh adapter on every linear layer but the head; at first it changes nothing."""
-    tuned = copy_of(model)
-    config = LoraConfig(r=rank, lora_alpha=rank, target_modules="all-linear", task_type="CAUSAL_LM")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        adapter = get_peft_model(tuned.model, config)
-    return tuned, adapter
+class Adapted(NamedTuple):
+    """A model with an adapter in it, switched on, and PEFT's hold on that adapter."""
+
+    model: LanguageModel
+    adapter: PeftModel
+
+    def merged(self, strength: float = 1.0) -> LanguageModel:
+        """A copy with this much of the adapter folded into its weights; 0 is the model without it."""
+        adapter = copy.deepcopy(self.adapter)
+        with rescale_adapter_scale(adapter, strength):
+            adapter.merge_adapter()
+        # Folded in already: what is left to do is to take the empty shells away.
+        return LanguageModel(adapter.unload(), self.model.tokenizer, self.model.name)
+
+    def save(self, folder: Path) -> None:
+        """Write the adapter alone, for `PeftModel.from_pretrained` on the model as it was."""
+        self.adapter.save_pretrained(str(folder), save_embedding_layers=False)
 
 
-def merged(model: LanguageModel, adapter: PeftModel) -> LanguageModel:
-    """The model with its adapter folded into the weights."""
-    return LanguageModel(adapter.merge_and_unload(), model.tokenizer, model.name)
+def with_adapter(model: LanguageModel, rank: int, seed: int = 0, *, head: bool = True) -> Adapted:
+    """A copy of the model with a fresh adapter on every linear layer; at first it changes nothing.
+
+    Args:
+        model: the model.
+        rank: of the adapter.
+        seed: of its first weights.
+        head: whether the layer that makes logits gets one too.
+    """
+    tuned = untied(copy_of(model)) if head else copy_of(model)
+    output = tuned.model.get_output_embeddings()
+    linear = {
+        name.rpartition(".")[2]
+        for name, module in tuned.model.named_modules()
+        if isinstance(module, nn.Linear | Conv1D) and (head or module is not output)
+    }
+    config = LoraConfig(r=rank, lora_alpha=rank, target_modules=sorted(linear), task_type="CAUSAL_LM")
+    with _seeded(seed):
+        return Adapted(tuned, get_peft_model(tuned.model, config))
+
+
+def load_adapter(model: LanguageModel, folder: Path) -> Adapted:
+    """A copy of the model with an adapter from `Adapted.save`."""
+    tuned = untied(copy_of(model))
+    return Adapted(tuned, PeftModel.from_pretrained(tuned.model, str(folder)))
+
+
+def untied(model: LanguageModel) -> LanguageModel:
+    """The same model, its head no longer the same tensor as its embedding.
+
+    An adapter on a shared tensor would be folded into both, and change what the model reads as well as what it writes.
+    """
+    output = model.model.get_output_embeddings()
+    if output.weight is model.model.get_input_embeddings().weight:
+        output.weight = nn.Parameter(output.weight.detach().clone())
+        model.model.config.tie_word_embeddings = False
+    return model
 
 
 def copy_of(model: LanguageModel) -> LanguageModel:
@@ -45,7 +94,8 @@ def shared_arguments(
 ) -> dict[str, Any]:
     """What every trainer is told, TRL's included."""
     return {
-        "output_dir": tempfile.mkdtemp(prefix="planish-"),
+        # Nothing is written there.
+        "output_dir": str(Path(tempfile.gettempdir()) / "planish-trainer"),
         "seed": seed,
         "data_seed": seed,
         "learning_rate": learning_rate,
@@ -66,3 +116,10 @@ def train_quietly(trainer: Trainer) -> None:
     """Train, and leave standard output to the results."""
     trainer.remove_callback(PrinterCallback)
     trainer.train()
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield

@@ -8,7 +8,7 @@ from trl.trainer.dpo_trainer import DPOTrainer
 
 from planish.models.language_model import LanguageModel
 from planish.records.preference import CompletionPreference
-from planish.train.adapter import merged, shared_arguments, train_quietly, with_adapter
+from planish.train.adapter import Adapted, shared_arguments, train_quietly, with_adapter
 
 
 def train_dpo(
@@ -20,8 +20,8 @@ def train_dpo(
     epochs: int = 2,
     rank: int = 32,
     seed: int = 0,
-) -> LanguageModel:
-    """A copy of the model, trained on the pairs through a LoRA adapter; the reference is the model without it.
+) -> Adapted:
+    """A copy of the model with an adapter trained on the pairs; the reference is the model without it.
 
     Args:
         model: the model that is trained.
@@ -33,9 +33,10 @@ def train_dpo(
         rank: of the adapter.
         seed: of its weights and of the order.
     """
-    tuned, adapter = with_adapter(model, rank, seed)
+    # TRL cannot train an adapter on the head.
+    adapted = with_adapter(model, rank, seed, head=False)
     arguments = DPOConfig(
-        **shared_arguments(tuned, seed, learning_rate=learning_rate, epochs=epochs, batch_size=16),
+        **shared_arguments(adapted.model, seed, learning_rate=learning_rate, epochs=epochs, batch_size=16),
         beta=beta,
         loss_type=["sigmoid", "sft"] if likelihood else ["sigmoid"],
         loss_weights=[1.0, likelihood] if likelihood else None,
@@ -45,6 +46,9 @@ def train_dpo(
     rows = Dataset.from_list(
         [preference.model_dump(include={"prompt", "chosen", "rejected"}) for preference in preferences]
     )
-    trainer = DPOTrainer(model=adapter, args=arguments, train_dataset=rows, processing_class=tuned.tokenizer)
+    trainer = DPOTrainer(
+        model=adapted.adapter, args=arguments, train_dataset=rows, processing_class=adapted.model.tokenizer
+    )
     train_quietly(trainer)
-    return merged(tuned, adapter)
+    adapted.model.model.eval()
+    return adapted

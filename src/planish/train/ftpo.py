@@ -15,13 +15,19 @@ from peft import PeftModel
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import softplus
-from transformers import Trainer, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from planish.config import Settings
+from planish.errors import PlanishError
 from planish.models.language_model import LanguageModel
-from planish.models.scoring import hidden_states
+from planish.models.scoring import ROWS, hidden_states
 from planish.records.preference import TokenPreferences
-from planish.train.adapter import merged, quiet_arguments, train_quietly, with_adapter
+from planish.records.record import Record
+from planish.train.adapter import Adapted, quiet_arguments, train_quietly, with_adapter
+
+# One path in so many is not trained on.
+HELD_OUT_EVERY = 10
+RATE_TIMES_WIDTH = 0.13
 
 
 class FtpoSettings(Settings):
@@ -39,12 +45,36 @@ class FtpoSettings(Settings):
     """Weight of the mean squared drift, past its slack, of each chosen and rejected token."""
     each_slack: float = Field(default=1.0, ge=0)
     """How far each of them may drift freely, in logits."""
-    learning_rate: float = Field(default=2e-3, gt=0)
+    learning_rate: float | None = Field(default=None, gt=0)
+    """The highest; by default 0.13 / width of the model: 2e-3 for one 64 wide, 3e-5 for one 4,096 wide."""
     epochs: int = Field(default=4, ge=1)
+    """Passes over the paths, at most."""
     batch_size: int = Field(default=16, ge=1)
     """Paths an optimiser step."""
     rank: int = Field(default=32, ge=1)
     """Rank of the LoRA adapter."""
+    enough: float = Field(default=0.95, gt=0, le=1)
+    """Training ends early when so many chosen tokens are likelier than the rejected one, on held-out points."""
+
+
+class TrainingEpoch(Record):
+    """What an epoch came to: the share of chosen tokens that are likelier than the rejected one, on held-out points."""
+
+    epoch: int
+    win_rate: float
+    points: int
+
+
+class Tuned(NamedTuple):
+    """A trained adapter in its model, what each epoch came to, and why training ended."""
+
+    adapted: Adapted
+    epochs: Sequence[TrainingEpoch]
+    reason: str
+
+
+class NotFiniteError(PlanishError):
+    """The loss is not a number."""
 
 
 class Points(NamedTuple):
@@ -132,16 +162,25 @@ class FtpoTrainer(Trainer):
         rows = [{"path": preference, "reference": self._states(preference)} for preference in preferences]
         super().__init__(model=adapter, args=arguments, train_dataset=rows, data_collator=lambda rows: {"rows": rows})
 
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        """A step forward and back.
+
+        Raises:
+            NotFiniteError: the loss or a gradient is not a number; no weight has been changed by it.
+        """
+        loss: Tensor = super().training_step(*args, **kwargs)
+        gradients = [weight.grad for weight in self._adapter.parameters() if weight.grad is not None]
+        if not all(value.isfinite().all() for value in (loss, *gradients)):
+            raise NotFiniteError(f"the loss is not a number in step {self.state.global_step + 1}")
+        return loss
+
     def compute_loss(self, model: nn.Module, inputs: Mapping[str, Any], *_: Any, **__: Any) -> Tensor:
         """The FTPO loss of a batch of paths."""
         paths = [row["path"] for row in inputs["rows"]]
-        states = hidden_states(self.language_model, [path.token_ids for path in paths])
-        at = [(row, point.position - 1) for row, path in enumerate(paths) for point in path.points]
-        rows, positions = (torch.tensor(index, device=states.device) for index in zip(*at, strict=True))
-        logits = self.language_model.head(states[rows, positions])
+        logits = point_logits(self.language_model, paths)
         with torch.no_grad(), self._without_adapter():
             reference = self.language_model.head(torch.cat([row["reference"] for row in inputs["rows"]]))
-        points = pack_points(paths, states.device)
+        points = pack_points(paths, logits.device)
         return ftpo_loss(logits, reference, points, self.settings).total(self.settings)
 
     @torch.no_grad()
@@ -157,15 +196,76 @@ class FtpoTrainer(Trainer):
 
 def train_ftpo(
     model: LanguageModel, preferences: Sequence[TokenPreferences], settings: FtpoSettings | None = None, seed: int = 0
-) -> LanguageModel:
-    """A copy of the model, trained on the points through a LoRA adapter, with the adapter merged."""
+) -> Tuned:
+    """A copy of the model with an adapter trained on the points.
+
+    One path in ten is held out; training ends when `FtpoSettings.enough` is reached on them. Where the loss stops being
+    a number, it ends with the weights of the step before.
+    """
     settings = settings or FtpoSettings()
-    tuned, adapter = with_adapter(model, settings.rank, seed)
+    adapted = with_adapter(model, settings.rank, seed)
+    ordered = sorted(preferences, key=lambda path: (path.generation_id, path.token_ids))
+    held_out = ordered[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
+    used = [path for path in ordered if path not in held_out]
+    rate = settings.learning_rate or RATE_TIMES_WIDTH / model.width
     arguments = quiet_arguments(
-        tuned, seed, learning_rate=settings.learning_rate, epochs=settings.epochs, batch_size=settings.batch_size
+        adapted.model, seed, learning_rate=rate, epochs=settings.epochs, batch_size=settings.batch_size
     )
-    train_quietly(FtpoTrainer(tuned, adapter, preferences, settings, arguments))
-    return merged(tuned, adapter)
+    trainer = FtpoTrainer(adapted.model, adapted.adapter, used, settings, arguments)
+    referee = _Referee(adapted.model, held_out, settings.enough)
+    trainer.add_callback(referee)
+    try:
+        train_quietly(trainer)
+        reason = referee.reason
+    except NotFiniteError as error:
+        reason = f"{error.message}; the weights are those of the step before"
+    adapted.model.model.eval()
+    return Tuned(adapted, referee.epochs, reason)
+
+
+@torch.no_grad()
+def win_rate(model: LanguageModel, preferences: Sequence[TokenPreferences]) -> float:
+    """Over all points, the mean share of chosen tokens that are likelier than the rejected one."""
+    wins = []
+    for start in range(0, len(preferences), ROWS):
+        paths = preferences[start : start + ROWS]
+        logits, points = point_logits(model, paths), pack_points(paths, model.device)
+        ahead = logits.gather(1, points.chosen) > logits.gather(1, points.rejected[:, None])
+        wins.append(_mean_where(points.is_chosen, ahead.float()))
+    return float(torch.cat(wins).mean())
+
+
+def point_logits(model: LanguageModel, paths: Sequence[TokenPreferences]) -> Tensor:
+    """The logits at all points of some paths, in order, (P, V): one pass over each path, the head only there."""
+    states = hidden_states(model, [path.token_ids for path in paths])
+    at = [(row, point.position - 1) for row, path in enumerate(paths) for point in path.points]
+    rows, positions = (torch.tensor(index, device=states.device) for index in zip(*at, strict=True))
+    return model.head(states[rows, positions])
+
+
+class _Referee(TrainerCallback):
+    """Judges by points that are not trained on, after each epoch, and ends the training when they are won."""
+
+    def __init__(self, model: LanguageModel, held_out: Sequence[TokenPreferences], enough: float) -> None:
+        self.epochs: list[TrainingEpoch] = []
+        self.reason = "all epochs done"
+        self._model = model
+        self._held_out = held_out
+        self._enough = enough
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if not self._held_out:
+            return
+        self._model.model.eval()
+        rate = win_rate(self._model, self._held_out)
+        self._model.model.train()
+        points = sum(len(path.points) for path in self._held_out)
+        self.epochs.append(TrainingEpoch(epoch=len(self.epochs) + 1, win_rate=rate, points=points))
+        if rate >= self._enough:
+            self.reason = f"{rate:.0%} of {points} held-out points were won after epoch {len(self.epochs)}"
+            control.should_training_stop = True
 
 
 def pack_points(paths: Sequence[TokenPreferences], device: torch.device) -> Points:

@@ -7,10 +7,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from planish.find.behaviour import Locatable
 from planish.models.language_model import LanguageModel
 from planish.models.scoring import ROWS, hidden_states
 from planish.records.generation import Event, Generation
 from planish.records.preference import Point, TokenPreferences
+from planish.steer.ban import turning_point
+from planish.text.words import words
 
 # A candidate is coherent when it is at least this fraction as likely as the likeliest one that is left.
 LEAST_LIKELY = 0.1
@@ -23,20 +26,50 @@ class _Path(NamedTuple):
     events: list[Event]
 
 
+def mine_bans(model: LanguageModel, generations: Sequence[Generation]) -> list[TokenPreferences]:
+    """Turn what a ban did while decoding into preference points.
+
+    Hits that were let pass, and positions without a coherent alternative, give no point.
+    """
+    return _mined(
+        model, [path for generation in generations if generation.status == "ok" for path in _paths(generation)]
+    )
+
+
+def mine_spans(model: LanguageModel, generations: Sequence[Generation], behaviour: Locatable) -> list[TokenPreferences]:
+    """Turn the spans in texts that were written freely into preference points: no ban, and no second writing.
+
+    What is rejected is the token at which a ban would have turned back.
+    """
+    texts = [generation for generation in generations if generation.status == "ok"]
+    paths = []
+    for text, spans in zip(texts, behaviour.locate([text.text for text in texts]), strict=True):
+        places = {turning_point(span, text.text, text.char_ends): span.rule for span in spans}
+        events = [
+            Event(rule=rule, position=place, rejected=text.token_ids[place])
+            for place, rule in sorted(places.items())
+            if place < len(text.token_ids)
+        ]
+        if events:
+            paths.append(_Path(text, (*text.prompt_token_ids, *text.token_ids), events))
+    return _mined(model, paths)
+
+
 @torch.no_grad()
-def mine_points(model: LanguageModel, generations: Sequence[Generation]) -> list[TokenPreferences]:
-    """Turn what a ban did while decoding into preference points, by one pass of the plain model over each path.
+def _mined(model: LanguageModel, paths: list[_Path]) -> list[TokenPreferences]:
+    """The points of some paths, by one pass of the plain model over each.
 
     At each position where tokens were rejected, the alternatives are the likeliest others, with the model's own
-    probabilities. Hits that were let pass, and positions without a coherent alternative, give no point.
+    probabilities.
     """
-    paths = [path for generation in generations if generation.status == "ok" for path in _paths(generation)]
     paths.sort(key=lambda path: len(path.token_ids))  # rows of like length share a pass
+    # A word on the list is no alternative to another. A phrase is: only there did its token lead into one.
+    listed = {event.rejected for path in paths for event in path.events if len(words(event.rule)) <= 1}
     preferences = []
     for start in range(0, len(paths), ROWS):
         block = paths[start : start + ROWS]
         states = hidden_states(model, [path.token_ids for path in block])
-        preferences += [_preferences(model, path, row) for path, row in zip(block, states, strict=True)]
+        preferences += [_preferences(model, path, row, listed) for path, row in zip(block, states, strict=True)]
     return [preference for preference in preferences if preference.points]
 
 
@@ -47,7 +80,7 @@ def _paths(generation: Generation) -> Iterator[_Path]:
             yield _Path(generation, (*generation.prompt_token_ids, *tokens), events)
 
 
-def _preferences(model: LanguageModel, path: _Path, states: Tensor) -> TokenPreferences:
+def _preferences(model: LanguageModel, path: _Path, states: Tensor, listed: set[int]) -> TokenPreferences:
     prompt_length = len(path.generation.prompt_token_ids)
     rejected_at: dict[int, list[Event]] = defaultdict(list)
     for event in path.events:
@@ -57,7 +90,9 @@ def _preferences(model: LanguageModel, path: _Path, states: Tensor) -> TokenPref
     points = []
     for position, row in zip(positions, probabilities, strict=True):
         events = rejected_at[position]
-        chosen = _coherent(row, never={event.rejected for event in events} | model.end_ids | set(model.tags.values()))
+        chosen = _coherent(
+            row, never={event.rejected for event in events} | listed | model.end_ids | set(model.tags.values())
+        )
         for event in events if chosen else ():
             points.append(
                 Point(

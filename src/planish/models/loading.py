@@ -1,0 +1,50 @@
+"""Loading a model by name: a folder, a Hub id, the bundled model, or a random tiny one."""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from planish.errors import ModelError
+from planish.models.bundled import bundled_model
+from planish.models.language_model import LanguageModel
+from planish.models.tiny import tiny_llama
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def load_model(name: str, device: str = "cpu") -> LanguageModel:
+    """Load a model. Safetensors only, and never remote code.
+
+    `bundled` is the small model that ships, `tiny` a random tiny Llama. On a CPU all weights are read as float32, which
+    is as fast there as half of it and loses nothing.
+
+    Raises:
+        ModelError: there is no such model, or it is none that decodes from left to right.
+    """
+    if name == "tiny":
+        tiny = tiny_llama()
+        return LanguageModel(_moved(tiny.model, device), tiny.tokenizer, name)
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = str(bundled_model()) if name == "bundled" else name
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32 if device == "cpu" else "auto"
+        )
+    except Exception as error:  # a broken folder can break any part of two libraries
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        hint = "give a folder with config.json and *.safetensors, a Hub id, bundled, or tiny"
+        raise ModelError(f"cannot load the model {name!r}: {reason}", hint) from error
+    loaded = LanguageModel(_moved(model, device), tokenizer, name)
+    loaded.check()
+    return loaded
+
+
+def _moved(model: "PreTrainedModel", device: str) -> "PreTrainedModel":
+    try:
+        return nn.Module.to(model, device)
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(f"there is no device {device!r} here: {error}".splitlines()[0], "--device cpu") from error

@@ -1,0 +1,151 @@
+"""One page that shows what changed: self-contained, for a browser or for paper."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+from jinja2 import Environment, StrictUndefined, Template
+from markupsafe import Markup
+
+from planish.find.behaviour import Locatable
+from planish.prove import wording
+from planish.prove.plot import FrontPoint, changes_svg, front_svg
+from planish.records.evidence import Evidence
+from planish.records.generation import Generation, successes
+from planish.records.prompt import Prompt
+from planish.records.rule import BanRule
+from planish.text.span import Span, longest_without_overlap
+
+# So many of the rules stand open; the others are folded away.
+RULES_OPEN = 50
+
+# What each yardstick is worth as a proof.
+YARDSTICKS = {
+    "slop_index": "slop_index is the independent yardstick: its list was counted on texts by other models, from other "
+    "prompts, and nothing was banned or trained by it.",
+    "slop_per_1k_words": "slop_per_1k_words counts the very list that was aimed at. It shows that the aim was met, and "
+    "not that a reader would find no other slop.",
+}
+
+
+class Example(NamedTuple):
+    """What was written for one held-out prompt, before and after, and where the list stands in both."""
+
+    prompt: str
+    before: str
+    after: str
+    before_hits: Sequence[Span] = ()
+    after_hits: Sequence[Span] = ()
+
+
+class Piece(NamedTuple):
+    """A stretch of a text, and the rule that it is a hit of; none where it is no hit."""
+
+    text: str
+    rule: str
+
+
+def examples_of(
+    prompts: Sequence[Prompt], before: Sequence[Generation], after: Sequence[Generation], slop: Locatable
+) -> list[Example]:
+    """The first text of every prompt that both models wrote, in the order of the prompts: nothing is picked."""
+    firsts = [{text.prompt_id: text for text in reversed(successes(side))} for side in (before, after)]
+    shown = [prompt for prompt in prompts if all(prompt.id in side for side in firsts)]
+    sides = [[side[prompt.id].text for prompt in shown] for side in firsts]
+    hits = [slop.locate(texts) for texts in sides]
+    return [
+        Example(prompt.content, *texts, *spans)
+        for prompt, texts, spans in zip(shown, zip(*sides, strict=True), zip(*hits, strict=True), strict=True)
+    ]
+
+
+def report_html(  # noqa: PLR0913 - the page has as many parts
+    title: str,
+    subtitle: str,
+    evidence: Sequence[Evidence],
+    *,
+    front: Sequence[FrontPoint] | None = None,
+    rules: Sequence[BanRule] = (),
+    examples: Sequence[Example] = (),
+    iterations: Sequence[Mapping[str, object]] = (),
+    settings: Mapping[str, object],
+    reproduce: str,
+    notes: Sequence[str] = (),
+) -> str:
+    """The report as HTML.
+
+    Args:
+        title: what was done, to which model.
+        subtitle: with what, in a line.
+        evidence: the table, headline first.
+        front: slop and distance at several strengths of the adapter.
+        rules: what was found, most overused first.
+        examples: texts of held-out prompts.
+        iterations: a row each, with the same keys; the keys head the columns.
+        settings: all that it takes to do it again: seeds, hashes, versions.
+        reproduce: the command.
+        notes: caveats of this run, beside those of every run.
+    """
+    return _template().render(
+        title=title,
+        subtitle=subtitle,
+        verdict=wording.verdict_sentence(evidence),
+        evidence=evidence,
+        worse=wording.got_worse(evidence),
+        # Both pictures escape what they show.
+        changes=Markup(changes_svg(evidence)),
+        without_change=[line for line in evidence if line.change is None],
+        front=Markup(front_svg(front)) if front else None,
+        front_points=front or (),
+        rules_open=rules[:RULES_OPEN],
+        rules_folded=rules[RULES_OPEN:],
+        examples=[
+            (example.prompt, marked(example.before, example.before_hits), marked(example.after, example.after_hits))
+            for example in examples
+        ],
+        iterations=iterations,
+        settings=settings,
+        reproduce=reproduce,
+        caveats=[*_caveats(evidence), *notes],
+    )
+
+
+def marked(text: str, hits: Sequence[Span]) -> list[Piece]:
+    """The text in pieces, hits apart from what stands between them."""
+    pieces, end = [], 0
+    for hit in longest_without_overlap(hits):
+        pieces += [Piece(text[end : hit.start], ""), Piece(text[hit.start : hit.end], hit.rule)]
+        end = hit.end
+    return [piece for piece in (*pieces, Piece(text[end:], "")) if piece.text]
+
+
+def times_as_often(rule: BanRule) -> str:
+    """How many times the human rate; empty where nothing was counted."""
+    if rule.overuse is None:
+        return ""
+    if not rule.overuse.human_rate_per_1k_words:
+        return "not said by people"
+    return f"{wording.number(rule.overuse.rate_per_1k_words / rule.overuse.human_rate_per_1k_words)} ×"
+
+
+@cache
+def _template() -> Template:
+    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    spoken = (wording.plain_name, wording.number, wording.interval, wording.change, wording.worse_sentence)
+    page.globals |= {function.__name__: function for function in (*spoken, times_as_often)}
+    return page.from_string(files(__package__).joinpath("report.html.jinja").read_text(encoding="utf-8"))
+
+
+def _caveats(evidence: Sequence[Evidence]) -> list[str]:
+    groups = {line.group: line.n for line in evidence}
+    counted = "; ".join(f"{n} {group}" for group, n in groups.items())
+    return [
+        f"Measured on {counted}. Before and after, prompts, seeds and sampling are the same; nothing was learned from "
+        "them. Other prompts, other lengths and other settings may give other figures.",
+        "An interval holds the difference that would be found on many more prompts of the same kind, in 95 of 100 such "
+        "measurements (paired bootstrap over n). Each line has its own: with twenty lines, one may well miss.",
+        "“Same” means that the whole interval lies within the stated margin, or that it does not pass it the wrong "
+        "way; “unclear” that n was too small to say. Neither means that nothing moved.",
+        *(said for name, said in YARDSTICKS.items() if any(line.name == name for line in evidence)),
+    ]

@@ -1,0 +1,112 @@
+"""What an antislop run reads before it writes anything: so a wrong path costs seconds and not hours."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from planish.errors import UsageError
+from planish.find.behaviour import Bannable
+from planish.find.human import HumanProfile
+from planish.find.own import load_behaviour
+from planish.models.bundled import writing_prompts
+from planish.models.language_model import LanguageModel
+from planish.models.loading import load_model
+from planish.prove.reference import reference_passages
+from planish.recipes.antislop_settings import AntislopSettings
+from planish.records.ban_file import read_rules
+from planish.records.prompt import Message, Prompt
+from planish.records.prompt_file import read_prompts
+from planish.records.prompt_split import Split, split_prompts
+from planish.records.rule import BanRule
+from planish.text.rules import RuleMatcher
+
+
+@dataclass(frozen=True)
+class AntislopInputs:
+    """`model` writes what is searched and banned; `subject` is trained and judged, and mostly the same model.
+
+    `prompts.used` are learned from, `prompts.held_out` only judge. `rules` and `behaviour` are the user's own.
+    """
+
+    model: LanguageModel
+    subject: LanguageModel
+    prompts: Split
+    rules: list[BanRule]
+    whitelist: frozenset[str]
+    behaviour: Bannable | None
+    human: HumanProfile
+    reference: list[str]
+
+    @property
+    def fingerprint(self) -> dict[str, str]:
+        """Tells apart inputs that stand under the same names: a run goes on only with the same."""
+        prompts = [prompt.id for side in self.prompts for prompt in side]
+        return {
+            "model": self.model.model_hash,
+            "subject": self.subject.model_hash,
+            "template": self.model.template_hash,
+            "prompts": _digest(prompts),
+            "rules": _digest(rule.model_dump_json() for rule in self.rules),
+            "reference": _digest(self.reference),
+        }
+
+
+def read_inputs(
+    settings: AntislopSettings, model: LanguageModel | None = None, prompts: list[Prompt] | None = None
+) -> AntislopInputs:
+    """Read everything that the settings name; a model or prompts that are already there are not read again.
+
+    Raises:
+        UsageError: a setting does not fit, or the two models have different tokenizers.
+        DataError: a file is not there or is off; its line is named.
+        ModelError: a model cannot be loaded.
+    """
+    split = split_prompts((_prompts(settings) if prompts is None else prompts)[: settings.limit])
+    rules = [] if settings.ban is None else read_rules(Path(settings.ban))
+    RuleMatcher((rule.text, rule.kind) for rule in rules)  # refuses what cannot be matched
+    behaviour = None if settings.behaviour is None else cast(Bannable, load_behaviour(settings.behaviour, Bannable))
+    reference = reference_passages(None if settings.reference_text is None else Path(settings.reference_text))
+    human = HumanProfile.bundled() if settings.baseline is None else _baseline(settings.baseline)
+    model = model or load_model(settings.model, settings.device)
+    subject = model if settings.tune_model is None else load_model(settings.tune_model, settings.device)
+    model.require_same_tokenizer(subject)
+    if settings.system is not None and not model.is_chat:
+        raise UsageError(f"{model.name!r} has no chat template, so nobody reads --system", "leave --system out")
+    return AntislopInputs(
+        model=model,
+        subject=subject,
+        prompts=split,
+        rules=rules,
+        whitelist=frozenset(settings.whitelist) | model.template_words,
+        behaviour=behaviour,
+        human=human,
+        reference=reference,
+    )
+
+
+def _prompts(settings: AntislopSettings) -> list[Prompt]:
+    if settings.prompts is not None:
+        return read_prompts(
+            settings.prompts,
+            system=settings.system,
+            template=settings.prompt_template,
+            as_opening=settings.openings,
+            first_words=settings.first_words,
+        )
+    if settings.system is None:
+        return writing_prompts()
+    system = Message(role="system", content=settings.system)
+    return [Prompt(messages=(system, *(prompt.messages or ())), source=prompt.source) for prompt in writing_prompts()]
+
+
+def _baseline(path: str) -> HumanProfile:
+    return HumanProfile.from_texts(text.content for text in read_prompts(path, as_opening=True))
+
+
+def _digest(parts: Iterable[str]) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        digest.update(part.encode() + b"\0")
+    return digest.hexdigest()

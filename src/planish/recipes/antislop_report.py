@@ -1,0 +1,145 @@
+"""What an antislop run leaves for people: a row of figures an iteration, the report, the model card."""
+
+import csv
+import io
+from collections.abc import Sequence
+
+from planish.find.slop import Slop
+from planish.prove.card import model_card
+from planish.prove.plot import FrontPoint
+from planish.prove.report import examples_of, report_html
+from planish.recipes.antislop_inputs import AntislopInputs
+from planish.recipes.antislop_settings import AntislopSettings
+from planish.records.evidence import Evidence
+from planish.records.generation import Generation
+from planish.records.rule import BanRule
+from planish.records.score import Failure, Sample
+from planish.text.words import words
+
+EXAMPLES = 24
+LICENCE = "The licence of the model before holds; planish adds none of its own."
+
+
+def iteration_row(
+    iteration: int,
+    listed: Slop,
+    added: Sequence[BanRule],
+    index: Slop,
+    samples: Sequence[Sample],
+    texts: Sequence[Generation],
+) -> dict[str, object]:
+    """What one writing of the used prompts came to; iteration 0 is the plain one.
+
+    Args:
+        iteration: its number.
+        listed: the list that was banned, or, in iteration 0, found.
+        added: what joined the list after it.
+        index: the independent list.
+        samples: the texts that count.
+        texts: all texts.
+    """
+    return {
+        "iteration": iteration,
+        "texts": len(samples),
+        "words": sum(len(words(sample.text)) for sample in samples),
+        "failed_or_refused": len(texts) - len(samples),
+        "listed": len(listed.rules),
+        "added": len(added),
+        "slop_per_1k_words": round(_rate(listed, samples), 3),
+        "slop_index": round(_rate(index, samples), 3),
+        "tokens_drawn": sum(text.tokens_spent for text in texts),
+        "tokens_kept": sum(len(text.token_ids) for text in texts),
+        "hits_let_pass": sum(event.let_pass for text in texts for event in text.events),
+    }
+
+
+def iterations_csv(rows: Sequence[dict[str, object]]) -> str:
+    """The rows as a table for spreadsheets."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def front_points(front: Sequence[Evidence], evidence: Sequence[Evidence]) -> list[FrontPoint]:
+    """Slop against distance, from no adapter at all to the whole of it."""
+    by_group: dict[str, dict[str, Evidence]] = {}
+    for line in front:
+        by_group.setdefault(line.group, {})[line.name] = line
+    whole = {line.name: line for line in evidence}
+    strengths = [(float(group.rpartition(" ")[2]), lines) for group, lines in by_group.items()] + [(1.0, whole)]
+    slop = whole["slop_per_1k_words"]
+    return [
+        FrontPoint(0.0, slop.before, slop.before, slop.before, 0.0),
+        *(
+            FrontPoint(
+                strength,
+                lines["slop_per_1k_words"].after,
+                # The bounds are of the difference, seen from what the model before writes.
+                max(0.0, slop.before + lines["slop_per_1k_words"].low),
+                slop.before + lines["slop_per_1k_words"].high,
+                lines["kl_per_token"].after,
+            )
+            for strength, lines in sorted(strengths, key=lambda pair: pair[0])
+        ),
+    ]
+
+
+def report(
+    settings: AntislopSettings,
+    given: AntislopInputs,
+    evidence: Sequence[Evidence],
+    front: Sequence[Evidence],
+    slop: Slop,
+    texts: tuple[Sequence[Generation], Sequence[Generation]],
+    iterations: Sequence[dict[str, object]],
+    notes: Sequence[str],
+) -> str:
+    """The page about a finished run, as HTML."""
+    before, after = texts
+    return report_html(
+        f"planish antislop {settings.tune_model or settings.model}",
+        f"{len(given.prompts.used)} prompts to learn from, {len(given.prompts.held_out)} held out, "
+        f"{settings.samples} texts each of at most {settings.sampling.max_tokens} tokens",
+        evidence,
+        front=front_points(front, evidence),
+        rules=slop.rules,
+        examples=examples_of(given.prompts.held_out, before, after, slop)[:EXAMPLES],
+        iterations=iterations,
+        settings={**_flat(settings), **given.fingerprint},
+        reproduce=reproduce(settings),
+        notes=notes,
+    )
+
+
+def card(settings: AntislopSettings, evidence: Sequence[Evidence]) -> str:
+    """The card of the trained model."""
+    return model_card(settings.tune_model or settings.model, "antislop", evidence, reproduce(settings), licence=LICENCE)
+
+
+def reproduce(settings: AntislopSettings) -> str:
+    """The command that does the same again."""
+    changed = settings.model_dump(mode="json", exclude_unset=True, exclude={"model"})
+    flat = " ".join(f"--set {key}={value}" for key, value in _flatten(changed).items())
+    return f"planish antislop {settings.model} {flat}".strip()
+
+
+def _flat(settings: AntislopSettings) -> dict[str, object]:
+    return _flatten(settings.model_dump(mode="json", exclude_none=True))
+
+
+def _flatten(values: dict[str, object], above: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{above}{key}.")
+        elif value is not None:
+            flat[above + key] = value
+    return flat
+
+
+def _rate(slop: Slop, samples: Sequence[Sample]) -> float:
+    scores = [score for score in slop.score(samples) if not isinstance(score, Failure)]
+    total = sum(score.words for score in scores)
+    return 1000 * sum(score.hits for score in scores) / total if total else 0.0

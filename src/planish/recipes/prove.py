@@ -1,0 +1,58 @@
+"""Two models on the same prompts: whether slop went, and what that cost."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from planish.errors import UsageError
+from planish.find.slop import Slop
+from planish.models.bundled import slop_index_rules
+from planish.models.language_model import LanguageModel
+from planish.prove.reference import reference_passages
+from planish.prove.slop_evidence import antislop_evidence
+from planish.recipes.outcome import Outcome
+from planish.records.prompt import Prompt
+from planish.records.rule import BanRule
+from planish.steer.engine import Engine
+from planish.steer.sampling import Sampling
+
+
+def prove(
+    before: LanguageModel,
+    after: LanguageModel,
+    prompts: Sequence[Prompt],
+    rules: Sequence[BanRule] = (),
+    samples: int = 4,
+    sampling: Sampling | None = None,
+    seed: int = 0,
+    reference: Path | None = None,
+) -> Outcome:
+    """Let both models write, and compare what they wrote and what they foresee.
+
+    Args:
+        before: the model before.
+        after: the model after; it must have the same tokenizer and the same chat template.
+        prompts: all are used: nothing is trained.
+        rules: the list that the model after should avoid, if there is one.
+        samples: texts a prompt and model.
+        sampling: how texts are drawn.
+        seed: of every draw, the same for both models.
+        reference: human prose, a text or parquet file; by default our own.
+
+    Raises:
+        UsageError: the two models would not see the same prompts.
+        DataError: the reference text cannot be read.
+    """
+    before.require_same_tokenizer(after)
+    if before.template_hash != after.template_hash:
+        raise UsageError(
+            f"{before.name!r} and {after.name!r} have different chat templates, so they would see different prompts",
+            "give two models with one chat template",
+        )
+    passages = reference_passages(reference)
+
+    first, second = (Engine(model, sampling=sampling).generate(prompts, samples, seed) for model in (before, after))
+    discovered = Slop(rules) if rules else None
+    evidence = antislop_evidence(before, after, prompts, first, second, discovered, Slop(slop_index_rules()), passages)
+    # A recipe holds prompts out; here nobody can know what the models have seen.
+    note = f"all {len(prompts)} prompts judge: give some that neither model was trained on"
+    return Outcome(evidence, rows={"before": first, "after": second, "bans": rules}, notes=[note])

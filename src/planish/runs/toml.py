@@ -1,0 +1,54 @@
+"""A configuration as TOML: what `tomllib` reads back is what was written."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from planish.errors import UsageError
+
+
+def write_toml(values: Mapping[str, Any]) -> str:
+    """Values and one level of tables as TOML. A key whose value is None is left out.
+
+    Raises:
+        UsageError: a value holds what no text file can.
+        TypeError: a value is no string, integer, float, boolean, list, table or None.
+    """
+    lines = _assignments({key: value for key, value in values.items() if not isinstance(value, Mapping)})
+    for key, table in values.items():
+        if isinstance(table, Mapping):
+            lines += ["", f"[{_key(key)}]", *_assignments(table)]
+    return "\n".join([*lines, ""])
+
+
+def written(value: object) -> str:
+    """One value as it stands in the file."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, float):
+        return float.__repr__(value)
+    if isinstance(value, str):
+        return _string(value)
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(written(item) for item in value) + "]"
+    raise TypeError(f"{value!r} ({type(value).__name__}) has no place in a configuration file")
+
+
+def _assignments(values: Mapping[str, Any]) -> list[str]:
+    return [f"{_key(key)} = {written(value)}" for key, value in values.items() if value is not None]
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _string(key)
+
+
+def _string(text: str) -> str:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{text!r} is not valid Unicode text", "give it in UTF-8") from error
+    # JSON's escapes are TOML's too; the delete character is the one that only TOML wants escaped.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
