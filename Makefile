@@ -2,13 +2,10 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# A real tiny model where there is one, else a random tiny Llama.
-MODEL := $(firstword $(wildcard ../shared/models/stories260k) tiny)
-
-.PHONY: demo test proof lint types layers unit
+.PHONY: demo test proof bench lint types layers unit
 
 demo: .venv/installed
-	$(BIN)/planish antislop $(MODEL)
+	$(BIN)/planish demo
 
 test: lint types layers unit
 
@@ -27,6 +24,9 @@ unit: .venv/installed
 
 proof: .venv/installed
 	$(BIN)/pytest -m slow
+
+bench: .venv/installed
+	for claim in start decoding training; do $(BIN)/python benchmarks/$$claim.py; done
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv

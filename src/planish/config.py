@@ -64,7 +64,7 @@ def parse_settings(assignments: Iterable[str]) -> dict[str, Any]:
     """`KEY=VALUE` from a command line, as nested groups: `sampling.top_p=0.9`. A value is TOML, or else a string.
 
     Raises:
-        UsageError: one has no `=`.
+        UsageError: one has no `=`, or sets a part of what another one sets as a whole.
     """
     values: dict[str, Any] = {}
     for assignment in assignments:
@@ -75,6 +75,8 @@ def parse_settings(assignments: Iterable[str]) -> dict[str, Any]:
         group = values
         for name in groups:
             group = group.setdefault(name, {})
+            if not isinstance(group, dict):
+                raise UsageError(f"{name} is set both as a whole and by {key.strip()}", "leave one of them out")
         group[last] = _value(text)
     return values
 

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from in_process import Planish
 from typer.testing import CliRunner
 
-from planish.cli import main
 from planish.cli.app import app
 from planish.models.language_model import LanguageModel
 from planish.recipes.outcome import Outcome
@@ -15,48 +15,14 @@ from planish.records.generation import Generation
 from planish.records.prompt import Prompt
 from planish.records.record import read_records
 
-VERBS = ["antislop", "autoif", "condition", "rectify", "diff"]
-
-
-class Ended:
-    """How the command ended, and what it printed."""
-
-    def __init__(self, code: object, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
-class Planish:
-    """Runs the command line."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self._monkeypatch, self._capsys = monkeypatch, capsys
-
-    def __call__(self, *arguments: object) -> Ended:
-        self._monkeypatch.setattr("sys.argv", ["planish", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Ended(ended.value.code or 0, *self._capsys.readouterr())
-
-    def fails(self, code: int, *arguments: object) -> str:
-        """Run something that cannot work: nothing on standard output, a line of what and a line of what next."""
-        ended = self(*arguments)
-        assert (ended.code, ended.out) == (code, "")
-        what, following = ended.err.splitlines()[-2:]
-        assert what.startswith("planish: ")
-        assert following.startswith("  next: ")
-        assert "Traceback" not in ended.err
-        return what + "\n" + following
-
-
-@pytest.fixture
-def planish(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Planish:
-    return Planish(monkeypatch, capsys)
+VERBS = ["antislop", "autoif", "condition", "rectify", "diff", "prove"]
+OTHERS = ["demo", "resume", "ls"]
 
 
 def test_help_names_every_verb() -> None:
     result = CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
-    assert all(verb in result.output for verb in VERBS)
+    assert all(verb in result.output for verb in [*VERBS, *OTHERS])
 
 
 def test_no_verb_shows_the_help() -> None:
@@ -84,7 +50,7 @@ def test_every_verb_explains_its_flags(verb: str, flag: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["antislop"], ["smooth", "tiny"], ["diff", "tiny"], ["antislop", "tiny", "--limit", "2"]]
+    "arguments", [["antislop"], ["smooth", "tiny"], ["diff", "tiny"], ["diff", "tiny", "tiny", "--limit", "2"]]
 )
 def test_a_wrong_command_is_a_usage_error(arguments: list[str]) -> None:
     assert CliRunner().invoke(app, arguments).exit_code == 2
@@ -102,17 +68,24 @@ def test_a_wrong_command_is_a_usage_error(arguments: list[str]) -> None:
     ],
 )
 def test_a_wrong_setting_is_named_with_what_to_write(planish: Planish, setting: str, named: list[str]) -> None:
-    error = planish.fails(2, "antislop", "tiny", "--set", setting)
+    error = planish.fails(2, "diff", "tiny", "tiny", "--set", setting)
     assert all(name in error for name in named)
 
 
 def test_a_missing_prompt_file_is_named(planish: Planish, tmp_path: Path) -> None:
-    assert "none.txt" in planish.fails(1, "antislop", "tiny", "--prompts", tmp_path / "none.txt")
+    assert "none.txt" in planish.fails(1, "diff", "tiny", "tiny", "--prompts", tmp_path / "none.txt")
 
 
 def test_a_bad_row_is_named_with_its_line(planish: Planish, tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text('{"text": "a"}\n{"txt": "b"}\n', encoding="utf-8")
     assert "rows.jsonl, line 2" in planish.fails(1, "diff", "tiny", "tiny", "--prompts", tmp_path / "rows.jsonl")
+
+
+@pytest.mark.parametrize("verb", OTHERS)
+def test_the_other_verbs_explain_themselves(verb: str) -> None:
+    result = CliRunner().invoke(app, [verb, "--help"], env={"COLUMNS": "160"})
+    assert result.exit_code == 0
+    assert "Usage" in result.output
 
 
 @pytest.mark.parametrize("content", [None, "{}", '{"model_type": "lama"}', "not json"])
@@ -164,7 +137,7 @@ def test_a_folder_that_cannot_be_made_is_named(planish: Planish, tmp_path: Path)
 
 def test_any_seed_works_or_is_a_usage_error(planish: Planish) -> None:
     for seed in (-1, 2**40):
-        ended = planish("antislop", "tiny", "--limit", 6, "--samples", 4, "--max-tokens", 30, "--json", "--seed", seed)
+        ended = planish("diff", "tiny", "tiny", "--limit", 3, "--max-tokens", 2, "--json", "--seed", seed)
         assert (ended.code == 0) == ("evidence" in ended.out)
         assert ended.code in (0, 2)
 

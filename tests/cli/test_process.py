@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -11,6 +13,8 @@ import pytest
 
 from planish.errors import EXTRA_OF
 
+PLANISH = str(Path(sys.executable).with_name("planish"))
+ENVIRONMENT = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
 WITHOUT = """
 import sys
 sys.modules.update(dict.fromkeys({packages}))  # importing any of them fails, as if it were not installed
@@ -20,13 +24,12 @@ main()
 """
 
 
-def run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)  # noqa: S603 - our own command
+def run(command: list[str], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, cwd=cwd, check=False)  # noqa: S603 - our own command
 
 
-def planish(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return run([str(Path(sys.executable).with_name("planish")), *arguments])
+def planish(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return run([PLANISH, *arguments], cwd)
 
 
 def planish_without(packages: list[str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -45,22 +48,52 @@ def test_no_verb_shows_the_help() -> None:
 
 
 def test_a_wrong_setting_is_two_lines_and_exit_code_2() -> None:
-    ended = planish("antislop", "tiny", "--set", "top_q=0.9")
+    ended = planish("antislop", "tiny", "--set", "sampling.top_q=0.9")
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr.splitlines() == ["planish: unknown setting 'top_q'", "  next: did you mean 'top_p'?"]
+    what, following = ended.stderr.splitlines()
+    assert (what, following) == (
+        "planish: unknown setting 'sampling.top_q'",
+        "  next: did you mean 'sampling.top_p'?",
+    )
 
 
-def test_antislop_prints_nothing_but_json_on_standard_output() -> None:
-    ended = planish("antislop", "tiny", "--limit", "6", "--samples", "2", "--max-tokens", "40", "--json")
-    if ended.returncode:
-        what, following = ended.stderr.splitlines()[-2:]
-        assert (ended.returncode, ended.stdout) == (1, "")
-        assert what.startswith("planish: ")
-        assert following.startswith("  next: ")
-    else:
-        lines = json.loads(ended.stdout)["evidence"]
-        assert "slop_per_1k_words" in [line["name"] for line in lines]
-    assert "Traceback" not in ended.stderr
+def test_antislop_prints_nothing_but_json_on_standard_output(tmp_path: Path) -> None:
+    sizes = ["--limit", "12", "--samples", "3", "--max-tokens", "40", "--set", "front=[0.5]"]
+    ended = planish("antislop", "tiny", *sizes, "--json", "--out", str(tmp_path / "run"))
+    assert ended.returncode == 0
+    assert "slop_per_1k_words" in [line["name"] for line in json.loads(ended.stdout)["evidence"]]
+    allowed = ("tiny: ", "write", "find", "ban-1", "mine", "train", "before", "after", "front", "evidence", "model")
+    assert [line for line in ended.stderr.splitlines() if not line.startswith(allowed)] == []
+
+
+def test_ctrl_c_saves_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> None:
+    sizes = ["--limit", "60", "--samples", "3", "--max-tokens", "40", "--set", "block=6", "--until", "write"]
+    with subprocess.Popen(  # noqa: S603 - our own command
+        [PLANISH, "antislop", "tiny", *sizes, "--out", "my run"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+        cwd=tmp_path,
+        start_new_session=True,
+    ) as process:
+        events = tmp_path / "my run" / "events.jsonl"
+        while process.poll() is None and not (events.exists() and '"block"' in events.read_text()):
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate()
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines()[-2:] == [
+        "planish: interrupted; my run keeps what was finished",
+        "  next: planish resume 'my run'",
+    ]
+    saved = (tmp_path / "my run/stages/1-write/rows.jsonl").read_bytes()
+    assert 0 < saved.count(b"\n") < 120
+    resumed = planish("resume", "my run", cwd=tmp_path)
+    assert resumed.returncode == 0
+    rows = (tmp_path / "my run/stages/1-write/rows.jsonl").read_bytes()
+    assert rows.startswith(saved)
+    assert rows.count(b"\n") == 120
 
 
 @pytest.mark.parametrize("package", ["peft", "accelerate"])

@@ -12,7 +12,19 @@ from planish.steer.sampling import Sampling
 from planish.train.ftpo import FtpoSettings
 
 # For each setting a value that is not its default.
-OTHER_VALUES: dict[str, Any] = {"max_tokens": 7, "temperature": 0.3, "top_k": 2, "top_p": 0.3, "min_p": 0.5}
+OTHER_VALUES: dict[str, Any] = {
+    "max_tokens": 7,
+    "temperature": 0.3,
+    "top_k": 2,
+    "top_p": 0.3,
+    "min_p": 0.5,
+    "repetition_penalty": 2.0,
+    "no_repeat_ngram": 1,
+    "min_tokens": 40,
+    "stop": "r",
+}
+# What looks at one distribution alone.
+TRUNCATING = ["temperature", "top_k", "top_p", "min_p"]
 
 
 @pytest.mark.parametrize("kind", [Sampling, FtpoSettings])
@@ -49,9 +61,13 @@ def test_settings_cannot_be_changed() -> None:
         Sampling().top_p = 0.5
 
 
-@pytest.mark.parametrize("key", Sampling.model_fields)
+def test_there_is_a_case_for_every_sampling_setting() -> None:
+    assert list(OTHER_VALUES) == list(Sampling.model_fields)
+
+
+@pytest.mark.parametrize("key", OTHER_VALUES)
 def test_every_sampling_setting_changes_what_is_written(key: str, tiny: LanguageModel) -> None:
-    plain = {"max_tokens": 12}
+    plain = {"max_tokens": 40}
     first, other = (
         Engine(tiny, sampling=Sampling.from_user(given)).generate(openings()[:4], samples=2)
         for given in (plain, plain | {key: OTHER_VALUES[key]})
@@ -59,8 +75,8 @@ def test_every_sampling_setting_changes_what_is_written(key: str, tiny: Language
     assert [text.token_ids for text in first] != [text.token_ids for text in other]
 
 
-@pytest.mark.parametrize("key", sorted(set(Sampling.model_fields) - {"max_tokens"}))
-def test_every_sampling_setting_but_the_length_changes_the_distribution(key: str) -> None:
+@pytest.mark.parametrize("key", TRUNCATING)
+def test_every_setting_that_cuts_a_distribution_changes_it(key: str) -> None:
     logits = torch.randn(3, 50, generator=torch.Generator().manual_seed(0))
     changed = Sampling.from_user({key: OTHER_VALUES[key]}).truncate(logits.clone())
     assert not torch.equal(changed, logits)

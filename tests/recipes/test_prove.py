@@ -52,7 +52,7 @@ def test_another_model_has_moved(tiny: LanguageModel) -> None:
     outcome = proved(tiny, tiny_llama(seed=1), [BanRule(text="b")])
     lines = by_name(outcome)
     assert set(lines) == NAMES | {"slop_per_1k_words"}
-    assert [line.name for line in outcome.evidence][:2] == ["slop_index", "slop_per_1k_words"]
+    assert [line.name for line in outcome.evidence][:2] == ["slop_per_1k_words", "slop_index"]
     assert lines["kl_per_token"].verdict == lines["perplexity_reference"].verdict == "changed"
     assert {name: line.n for name, line in lines.items()} == dict.fromkeys(lines, 6) | {"perplexity_reference": 12}
     assert {line.group for name, line in lines.items() if name != "perplexity_reference"} == {"held-out prompts"}

@@ -15,9 +15,10 @@ from planish.records.generation import Event, Generation
 from planish.records.preference import CompletionPreference, Point, TokenPreferences
 from planish.records.prompt import Message, Prompt
 from planish.records.record import Record, read_records, write_records
-from planish.records.rule import BanRule
+from planish.records.rule import BanRule, Overuse
 from planish.records.score import Failure, Score
 from planish.text.span import Span
+from planish.train.ftpo import TrainingEpoch
 
 TEXT = st.text(max_size=8)
 FLOAT = st.floats(allow_nan=False, allow_infinity=False)
@@ -29,12 +30,16 @@ TEXT_OR_TURNS = TEXT | TURNS
 SPAN = st.builds(Span, st.integers(0), st.integers(0), TEXT)
 EVENT = st.builds(Event, replacement=st.none() | st.integers(0), path=st.integers(0))
 POINT = st.builds(Point, chosen=IDS, chosen_probs=st.lists(FLOAT, max_size=3).map(tuple))
+OVERUSE = st.builds(
+    Overuse, **dict.fromkeys(("rate_per_1k_words", "human_rate_per_1k_words", "log_odds", "z", "q"), FLOAT)
+)
 
 KINDS: dict[type[Record], st.SearchStrategy[Record]] = {
     Message: MESSAGE,
     Prompt: st.builds(Prompt, text=TEXT, constraints=st.tuples(TEXT), tag=st.none() | TEXT, source=TEXT)
     | st.builds(Prompt, messages=TURNS, tag=st.none() | TEXT),
-    BanRule: st.builds(BanRule, reason=TEXT),
+    Overuse: OVERUSE,
+    BanRule: st.builds(BanRule, reason=TEXT, overuse=st.none() | OVERUSE),
     Event: EVENT,
     Generation: st.builds(
         Generation,
@@ -61,6 +66,7 @@ KINDS: dict[type[Record], st.SearchStrategy[Record]] = {
         **dict.fromkeys(("before", "after", "difference", "low", "high"), FLOAT),
         **dict.fromkeys(("change", "change_low", "change_high", "margin"), MAYBE),
     ),
+    TrainingEpoch: st.builds(TrainingEpoch, win_rate=FLOAT),
     TokenShift: st.builds(TokenShift, first_per_1k=FLOAT, second_per_1k=FLOAT, gained=FLOAT),
 }
 

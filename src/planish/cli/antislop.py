@@ -43,6 +43,9 @@ class AntislopFlags:
     reference_text: Annotated[
         str | None, typer.Option(help="Human prose for perplexity. Default: our own.", rich_help_panel=PROMPTS)
     ]
+    index: Annotated[
+        str | None, typer.Option(help="Rules that only judge. Default: our slop index.", rich_help_panel=PROMPTS)
+    ]
     ban: Annotated[str | None, typer.Option(help="Phrases, n-grams, regexes of your own.", rich_help_panel=STEPS)]
     whitelist: Annotated[list[str] | None, typer.Option(help="Never list this.", rich_help_panel=STEPS)]
     behaviour: Annotated[str | None, typer.Option(help="Your own: my_file.py:Class.", rich_help_panel=STEPS)]

@@ -13,7 +13,6 @@ DEMO: dict[str, Any] = {
     "limit": 150,
     "samples": 2,
     "sampling": {"max_tokens": 120},
-    "front": [0.5],
 }
 
 

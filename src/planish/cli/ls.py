@@ -11,6 +11,7 @@ from planish.api import RUNS
 def ls(folder: Annotated[Path, typer.Argument(help="Where the runs are.")] = RUNS) -> None:
     """List the runs, the earliest first."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from planish.runs.catalogue import list_runs
@@ -19,5 +20,5 @@ def ls(folder: Annotated[Path, typer.Argument(help="Where the runs are.")] = RUN
     for heading in ("run", "recipe", "state", "progress", "started"):
         table.add_column(heading)
     for run in list_runs(folder):
-        table.add_row(run.folder.name, run.recipe, run.state, run.progress, run.started)
-    Console(highlight=False).print(table if table.row_count else f"no runs in {folder}")
+        table.add_row(*map(escape, (run.folder.name, run.recipe, run.state, run.progress, run.started)))
+    Console(highlight=False).print(table if table.row_count else escape(f"no runs in {folder}"))

@@ -31,7 +31,7 @@ def antislop_evidence(
     index: Behaviour,
     reference: Sequence[str],
 ) -> list[Evidence]:
-    """The independent list first, then the list that was aimed at, then what else may have moved.
+    """The list that was aimed at, then the independent one, then what else may have moved.
 
     Args:
         model: the model before.
@@ -45,8 +45,8 @@ def antislop_evidence(
     """
     aimed_at = [] if discovered is None else [slop_rate("slop_per_1k_words", discovered, prompts, before, after)]
     return [
-        slop_rate("slop_index", index, prompts, before, after),
         *aimed_at,
+        slop_rate("slop_index", index, prompts, before, after),
         drift(model, tuned, before),
         *variety_and_length(before, after),
         repetition(before, after),

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from planish.errors import DataError
+from planish.find.behaviour import Bannable
 from planish.find.refusals import Refusals
 from planish.find.slop import Slop, find_slop
-from planish.models.bundled import slop_index_rules
 from planish.models.language_model import LanguageModel
 from planish.prove.collateral import drift
 from planish.prove.evidence import samples_of, score_all
@@ -95,7 +95,10 @@ class _Antislop:
         adapted = self._train(preferences)
         if last < STAGES.index("prove"):
             return self._so_far(adapted.merged())
-        return self._prove(adapted, slop)
+        subject = self.given.subject
+        own = plain if subject is self.given.model else self._write("own", subject, self.used, self.settings.seed)
+        strength, front = self._choose(adapted, slop, own)
+        return self._prove(adapted, strength, slop, front)
 
     # Find it: what stands in plain texts far more often than people write it.
 
@@ -127,7 +130,8 @@ class _Antislop:
         banned: list[Generation] = []
         for iteration in range(1, self.settings.iterations + 1):
             seed = self.settings.seed + iteration
-            banned = self._write(f"ban-{iteration}", self.given.model, self.used, seed, self._bans(slop))
+            bans = [Ban(behaviour) for behaviour in self._unwanted(slop)]
+            banned = self._write(f"ban-{iteration}", self.given.model, self.used, seed, bans)
             added: list[BanRule] = []
             if iteration < self.settings.iterations:
                 added = self._rows(f"find-{iteration}", BanRule, partial(self._newly_overused, banned, slop))
@@ -140,9 +144,6 @@ class _Antislop:
         kept = sum(len(text.token_ids) for text in banned) / max(1, spent)
         self.notes.append(f"bans: {kept:.0%} of {spent} drawn tokens were kept, {passed} hits let pass")
         return slop, banned
-
-    def _bans(self, slop: Slop) -> list[Steer]:
-        return [Ban(behaviour) for behaviour in (slop, self.given.behaviour) if behaviour is not None]
 
     # Train it out: at every point, the model's own next best tokens become likelier than what was rejected.
 
@@ -160,8 +161,8 @@ class _Antislop:
         if self.settings.mine in ("bans", "both"):
             points += mine_bans(self.given.subject, self._answers(banned))
         if self.settings.mine in ("spans", "both"):
-            for behaviour in (slop, self.given.behaviour):
-                points += [] if behaviour is None else mine_spans(self.given.subject, self._answers(plain), behaviour)
+            for behaviour in self._unwanted(slop):
+                points += mine_spans(self.given.subject, self._answers(plain), behaviour)
         if not points:
             raise DataError("no hit left the model a choice", "give more prompts, or more --samples")
         return points
@@ -173,9 +174,10 @@ class _Antislop:
         written = {(text.prompt_id, text.sample): text for text in self._answers(banned)}
         pairs = []
         answers = self._answers(plain)
-        for text, spans in zip(answers, slop.locate([text.text for text in answers]), strict=True):
+        found = [behaviour.locate([text.text for text in answers]) for behaviour in self._unwanted(slop)]
+        for text, *spans in zip(answers, *found, strict=True):
             better = written.get((text.prompt_id, text.sample))
-            if spans and better is not None:
+            if any(spans) and better is not None:
                 pairs.append(CompletionPreference.between(prompts[text.prompt_id], better.text, text.text, (1.0, 0.0)))
         if not pairs:
             raise DataError("no text with a hit has a banned counterpart", "give more prompts, or more --samples")
@@ -198,15 +200,54 @@ class _Antislop:
         # Read back also what was just trained: a run that was killed goes on with the very same weights.
         return load_adapter(self.given.subject, folder / "adapter")
 
+    def _choose(self, adapted: Adapted, slop: Slop, plain: Sequence[Generation]) -> tuple[float, list[Evidence]]:
+        """The weakest adapter that does enough, and slop and distance at every strength that was tried.
+
+        Measured on the prompts that were learned from, the first text of each: the others are there to judge.
+        """
+        firsts = [text for text in plain if text.sample == 0]
+
+        def lines(first: int) -> Iterator[list[Evidence]]:
+            for strength in self.settings.front[first:]:
+                model = adapted.merged(strength)
+                texts = Engine(model, sampling=self.settings.sampling).generate(self.used, 1, self.settings.seed)
+                measured = [
+                    slop_rate("slop_per_1k_words", slop, self.used, firsts, texts),
+                    drift(self.given.subject, model, firsts),
+                ]
+                yield [line.model_copy(update={"group": f"adapter strength {strength:g}"}) for line in measured]
+
+        self.run.say("expect", rows=2 * len(self.settings.front))
+        front = self.run.rows("front", Evidence, lines)
+        fallen = {
+            strength: -(line.change or 0.0) for strength, line in zip(self.settings.front, front[::2], strict=True)
+        }
+        enough = [strength for strength, fall in fallen.items() if fall >= self.settings.target]
+        if enough:
+            strength = min(enough)
+            self.notes.append(
+                f"adapter strength: {strength:g}, the weakest that took {self.settings.target:.0%} of the slop away "
+                f"on the prompts that were learned from ({fallen[strength]:.0%})"
+            )
+            return strength, front
+        if front:
+            self.notes.append(f"adapter strength: 1; none took {self.settings.target:.0%} of the slop away")
+        return 1.0, front
+
     # Prove it: plain sampling from both models, on prompts that none of the above has seen.
 
-    def _prove(self, adapted: Adapted, slop: Slop) -> Outcome:
-        seed, subject, tuned = self.settings.seed, self.given.subject, adapted.merged()
+    def _prove(self, adapted: Adapted, strength: float, slop: Slop, front: Sequence[Evidence]) -> Outcome:
+        seed, subject, tuned = self.settings.seed, self.given.subject, adapted.merged(strength)
         before = self._write("before", subject, self.held_out, seed)
         after = self._write("after", tuned, self.held_out, seed)
-        front = self._front(adapted, slop, before)
         evidence = self._rows("evidence", Evidence, lambda: self._evidence(tuned, slop, before, after))
-        folder = self.run.folder("model", lambda folder: self._save(folder, adapted, tuned, evidence))
+
+        def save(folder: Path) -> None:
+            tuned.save(folder)
+            adapted.save(folder / "adapter", strength)
+            (folder / "README.md").write_text(card(self.settings, evidence), encoding="utf-8")
+
+        folder = self.run.folder("model", save)
         self.rows |= {"before": before, "after": after, "evidence": evidence, "front": front}
         texts = (before, after)
         page = report(self.settings, self.given, evidence, front, slop, texts, self.iterations, self.notes)
@@ -224,35 +265,12 @@ class _Antislop:
         own = self.given.behaviour
         return evidence if own is None else [*evidence, slop_rate(own.name, own, self.held_out, before, after)]
 
-    def _front(self, adapted: Adapted, slop: Slop, before: Sequence[Generation]) -> list[Evidence]:
-        """Slop and distance at some strengths of the adapter, two lines each."""
-
-        def lines(first: int) -> Iterator[list[Evidence]]:
-            for strength in self.settings.front[first:]:
-                model = adapted.merged(strength)
-                texts = Engine(model, sampling=self.settings.sampling).generate(
-                    self.held_out, self.settings.samples, self.settings.seed
-                )
-                measured = [
-                    slop_rate("slop_per_1k_words", slop, self.held_out, before, texts),
-                    drift(self.given.subject, model, before),
-                ]
-                yield [line.model_copy(update={"group": f"adapter strength {strength:g}"}) for line in measured]
-
-        self.run.say("expect", rows=2 * len(self.settings.front))
-        return self.run.rows("front", Evidence, lines)
-
-    def _save(self, folder: Path, adapted: Adapted, tuned: LanguageModel, evidence: Sequence[Evidence]) -> None:
-        tuned.save(folder)
-        adapted.save(folder / "adapter")
-        (folder / "README.md").write_text(card(self.settings, evidence), encoding="utf-8")
-
     # What all stages share.
 
     @cached_property
     def index(self) -> Slop:
         """The list of another source."""
-        return Slop(slop_index_rules())
+        return Slop(self.given.index)
 
     def _write(
         self, stage: str, model: LanguageModel, prompts: Sequence[Prompt], seed: int, steers: Sequence[Steer] = ()
@@ -276,6 +294,10 @@ class _Antislop:
         if stage == "write":
             self.rows["plain"] = texts
         return texts
+
+    def _unwanted(self, slop: Slop) -> list[Bannable]:
+        """The list, and the user's own behaviour."""
+        return [slop] if self.given.behaviour is None else [slop, self.given.behaviour]
 
     def _answers(self, texts: Sequence[Generation]) -> list[Generation]:
         """The texts that answer: neither failed nor refused."""

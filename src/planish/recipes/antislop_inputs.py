@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import cast
 
@@ -10,24 +11,28 @@ from planish.errors import UsageError
 from planish.find.behaviour import Bannable
 from planish.find.human import HumanProfile
 from planish.find.own import load_behaviour
-from planish.models.bundled import writing_prompts
+from planish.models import bundled
 from planish.models.language_model import LanguageModel
 from planish.models.loading import load_model
 from planish.prove.reference import reference_passages
 from planish.recipes.antislop_settings import AntislopSettings
 from planish.records.ban_file import read_rules
-from planish.records.prompt import Message, Prompt
+from planish.records.prompt import Prompt
 from planish.records.prompt_file import read_prompts
 from planish.records.prompt_split import Split, split_prompts
 from planish.records.rule import BanRule
 from planish.text.rules import RuleMatcher
+
+# Requests for stories.
+OWN_PROMPTS = "story_requests.txt"
 
 
 @dataclass(frozen=True)
 class AntislopInputs:
     """`model` writes what is searched and banned; `subject` is trained and judged, and mostly the same model.
 
-    `prompts.used` are learned from, `prompts.held_out` only judge. `rules` and `behaviour` are the user's own.
+    `prompts.used` are learned from, `prompts.held_out` only judge. `rules` and `behaviour` are the user's own; `index`
+    only judges.
     """
 
     model: LanguageModel
@@ -37,6 +42,7 @@ class AntislopInputs:
     whitelist: frozenset[str]
     behaviour: Bannable | None
     human: HumanProfile
+    index: list[BanRule]
     reference: list[str]
 
     @property
@@ -49,6 +55,7 @@ class AntislopInputs:
             "template": self.model.template_hash,
             "prompts": _digest(prompts),
             "rules": _digest(rule.model_dump_json() for rule in self.rules),
+            "index": _digest(rule.model_dump_json() for rule in self.index),
             "reference": _digest(self.reference),
         }
 
@@ -82,23 +89,20 @@ def read_inputs(
         whitelist=frozenset(settings.whitelist) | model.template_words,
         behaviour=behaviour,
         human=human,
+        index=bundled.slop_index_rules() if settings.index is None else read_rules(Path(settings.index)),
         reference=reference,
     )
 
 
 def _prompts(settings: AntislopSettings) -> list[Prompt]:
-    if settings.prompts is not None:
-        return read_prompts(
-            settings.prompts,
-            system=settings.system,
-            template=settings.prompt_template,
-            as_opening=settings.openings,
-            first_words=settings.first_words,
-        )
-    if settings.system is None:
-        return writing_prompts()
-    system = Message(role="system", content=settings.system)
-    return [Prompt(messages=(system, *(prompt.messages or ())), source=prompt.source) for prompt in writing_prompts()]
+    return read_prompts(
+        settings.prompts or Path(str(files(bundled).joinpath(OWN_PROMPTS))),
+        system=settings.system,
+        template=settings.prompt_template,
+        as_opening=settings.openings,
+        first_words=settings.first_words,
+        limit=settings.limit,
+    )
 
 
 def _baseline(path: str) -> HumanProfile:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shlex
 from collections.abc import Sequence
 
 from planish.find.slop import Slop
@@ -14,6 +15,7 @@ from planish.records.evidence import Evidence
 from planish.records.generation import Generation
 from planish.records.rule import BanRule
 from planish.records.score import Failure, Sample
+from planish.runs.toml import written
 from planish.text.words import words
 
 EXAMPLES = 24
@@ -62,28 +64,15 @@ def iterations_csv(rows: Sequence[dict[str, object]]) -> str:
     return text.getvalue()
 
 
-def front_points(front: Sequence[Evidence], evidence: Sequence[Evidence]) -> list[FrontPoint]:
-    """Slop against distance, from no adapter at all to the whole of it."""
-    by_group: dict[str, dict[str, Evidence]] = {}
-    for line in front:
-        by_group.setdefault(line.group, {})[line.name] = line
-    whole = {line.name: line for line in evidence}
-    strengths = [(float(group.rpartition(" ")[2]), lines) for group, lines in by_group.items()] + [(1.0, whole)]
-    slop = whole["slop_per_1k_words"]
-    return [
-        FrontPoint(0.0, slop.before, slop.before, slop.before, 0.0),
-        *(
-            FrontPoint(
-                strength,
-                lines["slop_per_1k_words"].after,
-                # The bounds are of the difference, seen from what the model before writes.
-                max(0.0, slop.before + lines["slop_per_1k_words"].low),
-                slop.before + lines["slop_per_1k_words"].high,
-                lines["kl_per_token"].after,
-            )
-            for strength, lines in sorted(strengths, key=lambda pair: pair[0])
-        ),
-    ]
+def front_points(front: Sequence[Evidence]) -> list[FrontPoint]:
+    """Slop against distance, from no adapter at all to the strongest that was tried."""
+    points = []
+    for slop, distance in zip(front[::2], front[1::2], strict=True):
+        # The bounds are of the difference, seen from what the model before writes.
+        low, high = max(0.0, slop.before + slop.low), slop.before + slop.high
+        points.append(FrontPoint(float(slop.group.rpartition(" ")[2]), slop.after, low, high, distance.after))
+    whole = [FrontPoint(0.0, line.before, line.before, line.before, 0.0) for line in front[:1]]
+    return [*whole, *sorted(points)]
 
 
 def report(
@@ -103,7 +92,7 @@ def report(
         f"{len(given.prompts.used)} prompts to learn from, {len(given.prompts.held_out)} held out, "
         f"{settings.samples} texts each of at most {settings.sampling.max_tokens} tokens",
         evidence,
-        front=front_points(front, evidence),
+        front=front_points(front),
         rules=slop.rules,
         examples=examples_of(given.prompts.held_out, before, after, slop)[:EXAMPLES],
         iterations=iterations,
@@ -120,9 +109,10 @@ def card(settings: AntislopSettings, evidence: Sequence[Evidence]) -> str:
 
 def reproduce(settings: AntislopSettings) -> str:
     """The command that does the same again."""
-    changed = settings.model_dump(mode="json", exclude_unset=True, exclude={"model"})
-    flat = " ".join(f"--set {key}={value}" for key, value in _flatten(changed).items())
-    return f"planish antislop {settings.model} {flat}".strip()
+    # What was given but is the default is left out: a run that goes on was given everything by its config.toml.
+    changed = settings.model_dump(mode="json", exclude_defaults=True, exclude={"model"})
+    given = [f"--set {shlex.quote(f'{key}={written(value)}')}" for key, value in _flatten(changed).items()]
+    return " ".join(["planish antislop", shlex.quote(settings.model), *given])
 
 
 def _flat(settings: AntislopSettings) -> dict[str, object]:

@@ -41,6 +41,8 @@ class AntislopSettings(Settings):
     """Words and phrases that are never listed."""
     behaviour: str | None = None
     """A behaviour of your own, as my_file.py:Class or an entry point: banned, mined and trained out too."""
+    index: str | None = None
+    """A file of rules from another source, which only judge; by default the slop index that ships."""
     reference_text: str | None = None
     """Human prose on which the perplexity of both models is compared; by default our own."""
     device: str = "cpu"
@@ -70,7 +72,9 @@ class AntislopSettings(Settings):
     tuner: Literal["ftpo", "dpo"] = "ftpo"
     """Token by token, or plain against banned texts as a whole."""
     ftpo: FtpoSettings = FtpoSettings()
-    front: tuple[Strength, ...] = (0.25, 0.5, 0.75)
-    """At which strengths of the adapter slop and drift are measured, besides 1."""
+    front: tuple[Strength, ...] = (0.3, 0.45, 0.6, 0.8, 1.0)
+    """The strengths at which the adapter is tried, on the prompts that were learned from; none: it is used whole."""
+    target: float = Field(default=0.85, gt=0, le=1)
+    """How much of the slop is to go there: the weakest adapter that does it is kept."""
     until: Stage = "prove"
     """The last stage."""

@@ -6,7 +6,6 @@ import re
 WORD = re.compile(r"\w+(?:['’-]\w+)*")
 
 # They commit a text to nothing: no word or phrase of these alone is anybody's tic.
-# They commit a text to nothing: no phrase of these alone is anybody's tic.
 FUNCTION_WORDS = frozenset(
     "a about after all also an and any are as at be been before but by can could did do does down for from had has "  # noqa: SIM905 - nobody would read 95 quoted words
     "have he her here hers him his how i if in into is it its just me more most my no not of off on one or our out "

@@ -31,9 +31,13 @@ class Adapted(NamedTuple):
         # Folded in already: what is left to do is to take the empty shells away.
         return LanguageModel(adapter.unload(), self.model.tokenizer, self.model.name)
 
-    def save(self, folder: Path) -> None:
-        """Write the adapter alone, for `PeftModel.from_pretrained` on the model as it was."""
-        self.adapter.save_pretrained(str(folder), save_embedding_layers=False)
+    def save(self, folder: Path, strength: float = 1.0) -> None:
+        """Write this much of the adapter alone, for `PeftModel.from_pretrained` on the model as it was."""
+        weights = {
+            name: weight * strength if "lora_B" in name else weight
+            for name, weight in self.adapter.state_dict().items()
+        }
+        self.adapter.save_pretrained(str(folder), save_embedding_layers=False, state_dict=weights)
 
 
 def with_adapter(model: LanguageModel, rank: int, seed: int = 0, *, head: bool = True) -> Adapted:

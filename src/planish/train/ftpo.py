@@ -6,7 +6,7 @@ mean is taken over each point's own chosen tokens; the tethers see logits withou
 changes no probability.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ from planish.train.adapter import Adapted, quiet_arguments, train_quietly, with_
 # One path in so many is not trained on.
 HELD_OUT_EVERY = 10
 RATE_TIMES_WIDTH = 0.13
+HIGHEST_RATE = 1e-3
 
 
 class FtpoSettings(Settings):
@@ -46,7 +47,7 @@ class FtpoSettings(Settings):
     each_slack: float = Field(default=1.0, ge=0)
     """How far each of them may drift freely, in logits."""
     learning_rate: float | None = Field(default=None, gt=0)
-    """The highest; by default 0.13 / width of the model: 2e-3 for one 64 wide, 3e-5 for one 4,096 wide."""
+    """The highest; by default 0.13 / width of the model, at most 0.001: 3e-5 for one 4,096 wide."""
     epochs: int = Field(default=4, ge=1)
     """Passes over the paths, at most."""
     batch_size: int = Field(default=16, ge=1)
@@ -159,7 +160,10 @@ class FtpoTrainer(Trainer):
         self.language_model = model
         self.settings = settings
         self._adapter = adapter
-        rows = [{"path": preference, "reference": self._states(preference)} for preference in preferences]
+        rows = [
+            {"path": preference, "reference": states}
+            for preference, states in zip(preferences, self._states(preferences), strict=True)
+        ]
         super().__init__(model=adapter, args=arguments, train_dataset=rows, data_collator=lambda rows: {"rows": rows})
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
@@ -184,10 +188,14 @@ class FtpoTrainer(Trainer):
         return ftpo_loss(logits, reference, points, self.settings).total(self.settings)
 
     @torch.no_grad()
-    def _states(self, preference: TokenPreferences) -> Tensor:
-        with self._without_adapter():
-            states = hidden_states(self.language_model, [preference.token_ids])
-        return states[0, [point.position - 1 for point in preference.points]]
+    def _states(self, preferences: Sequence[TokenPreferences]) -> Iterator[Tensor]:
+        """The hidden states at the points of each path, (P, D)."""
+        for start in range(0, len(preferences), ROWS):
+            block = preferences[start : start + ROWS]
+            with self._without_adapter():
+                states = hidden_states(self.language_model, [path.token_ids for path in block])
+            for row, path in zip(states, block, strict=True):
+                yield row[[point.position - 1 for point in path.points]]
 
     def _without_adapter(self) -> AbstractContextManager[None]:
         context: AbstractContextManager[None] = self._adapter.disable_adapter()
@@ -207,7 +215,7 @@ def train_ftpo(
     ordered = sorted(preferences, key=lambda path: (path.generation_id, path.token_ids))
     held_out = ordered[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
     used = [path for path in ordered if path not in held_out]
-    rate = settings.learning_rate or RATE_TIMES_WIDTH / model.width
+    rate = settings.learning_rate or min(HIGHEST_RATE, RATE_TIMES_WIDTH / model.width)
     arguments = quiet_arguments(
         adapted.model, seed, learning_rate=rate, epochs=settings.epochs, batch_size=settings.batch_size
     )
