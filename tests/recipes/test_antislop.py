@@ -136,7 +136,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(key: str) -> None:
 def test_a_run_ends_where_it_is_told_to(until: str, tmp_path: Path) -> None:
     outcome = small_run(tmp_path, until=until)
     begun = [stage_name(folder).partition("-")[0] for folder in stage_folders(tmp_path)]
-    assert begun == list(STAGES[: STAGES.index(until) + 1])  # type: ignore[arg-type]
+    assert begun == list(STAGES[: STAGES.index(until) + 1])
     assert (tmp_path / "done.json").is_file()
     assert (outcome.model is not None) == (until == "train")
     assert not outcome.evidence
@@ -255,9 +255,9 @@ def test_the_adapter_is_the_tuned_model_in_plain_transformers(tried: dict[str, A
     ids = torch.arange(3, 60)[None]
 
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "plain")
-    model = PeftModel.from_pretrained(model, str(outcome.adapter))
+    adapter = PeftModel.from_pretrained(model, str(outcome.adapter))
     with torch.no_grad():
-        adapted = model(input_ids=ids).logits
+        adapted = adapter(input_ids=ids).logits
 
         assert outcome.model is not None
         assert outcome.adapter is not None

@@ -4,11 +4,12 @@ import pytest
 import torch
 from peft import PeftModel
 from torch import Tensor
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
 
+from planish.errors import ModelError
 from planish.models.language_model import LanguageModel
 from planish.models.loading import load_model
-from planish.train.adapter import Adapted, load_adapter, untied, with_adapter
+from planish.train.adapter import Adapted, load_adapter, train_quietly, untied, with_adapter
 
 IDS = torch.arange(3, 60)[None]
 
@@ -63,9 +64,15 @@ def test_a_saved_adapter_loads_in_plain_transformers_and_peft(tiny: LanguageMode
     adapted = moved(load_model(str(tmp_path / "model")))
     adapted.save(tmp_path / "adapter")
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
-    model = PeftModel.from_pretrained(model, str(tmp_path / "adapter"))
-    assert torch.equal(logits(model), logits(adapted.model.model))
+    tuned = PeftModel.from_pretrained(model, str(tmp_path / "adapter"))
+    assert torch.equal(logits(tuned), logits(adapted.model.model))
     assert torch.equal(logits(load_adapter(tiny, tmp_path / "adapter").model.model), logits(adapted.model.model))
+
+
+def test_less_of_an_adapter_is_saved_as_less(tiny: LanguageModel, tmp_path: Path) -> None:
+    adapted = moved(tiny)
+    adapted.save(tmp_path, strength=0.5)
+    assert close(logits(load_adapter(tiny, tmp_path).model.model), logits(adapted.merged(0.5).model))
 
 
 def test_a_merged_model_loads_in_plain_transformers(tiny: LanguageModel, tmp_path: Path) -> None:
@@ -79,3 +86,16 @@ def test_a_head_that_shares_the_embedding_gets_a_tensor_of_its_own(tiny: Languag
     assert tiny.model.get_input_embeddings().weight is tiny.model.get_output_embeddings().weight
     assert torch.equal(adapted.merged().model.get_input_embeddings().weight, tiny.model.get_input_embeddings().weight)
     assert torch.equal(logits(untied(with_adapter(tiny, 4).model).model), logits(tiny.model))
+
+
+def test_memory_that_runs_out_while_training_is_an_error_with_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Trainer) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Trainer, "train", fail)
+    trainer = Trainer.__new__(Trainer)
+    monkeypatch.setattr(Trainer, "remove_callback", lambda *_: None)
+    trainer.args = TrainingArguments(use_cpu=True)
+    with pytest.raises(ModelError, match="memory") as caught:
+        train_quietly(trainer)
+    assert "ftpo.batch_size" in caught.value.hint

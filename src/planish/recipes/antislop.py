@@ -60,7 +60,8 @@ def antislop(
         UsageError: the settings do not fit the inputs or the run.
     """
     given = read_inputs(settings, model, prompts)
-    config = {**settings.model_dump(mode="json"), "fingerprint": given.fingerprint}
+    # Where to stop is no part of it: a run that ended early goes on to its end.
+    config = {**settings.model_dump(mode="json", exclude={"until"}), "fingerprint": given.fingerprint}
     with Run.start(folder, "antislop", config, {}, listener) as run:
         return _Antislop(run, settings, given).outcome()
 

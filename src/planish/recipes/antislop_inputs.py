@@ -44,6 +44,8 @@ class AntislopInputs:
     human: HumanProfile
     index: list[BanRule]
     reference: list[str]
+    baseline: str
+    """Tells apart what `human` was counted on."""
 
     @property
     def fingerprint(self) -> dict[str, str]:
@@ -57,6 +59,8 @@ class AntislopInputs:
             "rules": _digest(rule.model_dump_json() for rule in self.rules),
             "index": _digest(rule.model_dump_json() for rule in self.index),
             "reference": _digest(self.reference),
+            "baseline": self.baseline,
+            "behaviour": "" if self.behaviour is None else self.behaviour.version,
         }
 
 
@@ -91,6 +95,7 @@ def read_inputs(
         human=human,
         index=bundled.slop_index_rules() if settings.index is None else read_rules(Path(settings.index)),
         reference=reference,
+        baseline="" if settings.baseline is None else _digest([Path(settings.baseline).read_bytes().hex()]),
     )
 
 

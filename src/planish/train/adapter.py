@@ -14,7 +14,9 @@ from torch import nn
 from transformers import PrinterCallback, Trainer, TrainingArguments
 from transformers.pytorch_utils import Conv1D
 
+from planish.errors import ModelError
 from planish.models.language_model import LanguageModel
+from planish.steer.batch_size import free_bytes, is_out_of_memory, peak_bytes
 
 
 class Adapted(NamedTuple):
@@ -37,6 +39,9 @@ class Adapted(NamedTuple):
             name: weight * strength if "lora_B" in name else weight
             for name, weight in self.adapter.state_dict().items()
         }
+        for config in self.adapter.peft_config.values():
+            # PEFT keeps a set, whose order is another in every process.
+            config.target_modules = sorted(config.target_modules)
         self.adapter.save_pretrained(str(folder), save_embedding_layers=False, state_dict=weights)
 
 
@@ -117,9 +122,24 @@ def shared_arguments(
 
 
 def train_quietly(trainer: Trainer) -> None:
-    """Train, and leave standard output to the results."""
+    """Train, and leave standard output to the results.
+
+    Raises:
+        ModelError: memory ran out.
+    """
     trainer.remove_callback(PrinterCallback)
-    trainer.train()
+    try:
+        trainer.train()
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        device = trainer.args.device
+        figures = [("free", free_bytes(device)), ("peak", peak_bytes(device))]
+        known = ", ".join(f"{name} {value / 2**30:.1f} GiB" for name, value in figures if value is not None)
+        raise ModelError(
+            f"memory ran out while training ({known or device})",
+            "--set ftpo.batch_size=4, --max-tokens 200, or --set ftpo.rank=8; then planish resume",
+        ) from error
 
 
 @contextmanager

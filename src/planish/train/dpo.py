@@ -1,6 +1,8 @@
 """Direct preference optimisation, by TRL; planish brings the pairs."""
 
+import copy
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from datasets import Dataset
 from trl.trainer.dpo_config import DPOConfig
@@ -9,6 +11,13 @@ from trl.trainer.dpo_trainer import DPOTrainer
 from planish.models.language_model import LanguageModel
 from planish.records.preference import CompletionPreference
 from planish.train.adapter import Adapted, shared_arguments, train_quietly, with_adapter
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+DOCUMENTS = (
+    "{% for turn in messages %}<start>{{ turn.content }}{% endfor %}{% if add_generation_prompt %}<start>{% endif %}"
+)
 
 
 def train_dpo(
@@ -47,8 +56,21 @@ def train_dpo(
         [preference.model_dump(include={"prompt", "chosen", "rejected"}) for preference in preferences]
     )
     trainer = DPOTrainer(
-        model=adapted.adapter, args=arguments, train_dataset=rows, processing_class=adapted.model.tokenizer
+        model=adapted.adapter, args=arguments, train_dataset=rows, processing_class=_tokenizer(adapted.model)
     )
     train_quietly(trainer)
+    # What TRL put into the model for its own use: a reference, and another way to run it.
+    adapted.adapter.delete_adapter("ref")
+    adapted.model.model.__dict__.pop("forward", None)
     adapted.model.model.eval()
     return adapted
+
+
+def _tokenizer(model: LanguageModel) -> "PreTrainedTokenizerBase":
+    """TRL cannot do without a chat template. Where there is none, turns are documents, as in `LanguageModel.encode`."""
+    if model.is_chat:
+        return model.tokenizer
+    tokenizer = copy.deepcopy(model.tokenizer)
+    start = tokenizer.bos_token or tokenizer.eos_token
+    tokenizer.chat_template = DOCUMENTS.replace("<start>", str(start))
+    return tokenizer
