@@ -34,8 +34,12 @@ def antislop(
     return recipe(checked, folder, listener)
 
 
-def resume(run: Path | str = "latest", listener: "Callable[[RunEvent], None] | None" = None) -> "Outcome":
+def resume(
+    run: Path | str = "latest", listener: "Callable[[RunEvent], None] | None" = None, until: str = "prove"
+) -> "Outcome":
     """Go on with a run that was stopped: by its folder, by its name under `runs/`, or `latest`.
+
+    A run that was started with `until` goes on to its end, or to another stage.
 
     Raises:
         PlanishError: there is no such run, or whatever else the user can mend.
@@ -44,7 +48,7 @@ def resume(run: Path | str = "latest", listener: "Callable[[RunEvent], None] | N
     from planish.runs.run import Run
 
     folder = find_run(str(run), RUNS)
-    return antislop(out=folder, listener=listener, **settings_of_run(Run.read_config(folder)))
+    return antislop(out=folder, listener=listener, **settings_of_run(Run.read_config(folder)), until=until)
 
 
 def settings_of_run(config: dict[str, Any]) -> dict[str, Any]:

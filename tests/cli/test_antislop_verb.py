@@ -81,7 +81,7 @@ def test_a_flag_wins_over_the_file_and_set_over_both(planish: Planish, given: di
 
 def test_a_run_can_be_done_again_from_its_settings(planish: Planish) -> None:
     assert planish("antislop", "tiny", *QUICK, "--seed", 3, "--out", "first").code == 0
-    assert planish("antislop", "tiny", "--config", "first/config.toml", "--out", "again").code == 0
+    assert planish("antislop", "tiny", "--config", "first/config.toml", "--until", "write", "--out", "again").code == 0
     assert Path("first/config.toml").read_text() == Path("again/config.toml").read_text()
     assert tomllib.loads(Path("again/config.toml").read_text())["seed"] == 3
 

@@ -22,7 +22,7 @@ OTHER_VALUES: dict[str, float] = {
     "targets_slack": 0.2,
     "tether_each": 0.5,
     "each_slack": 0.2,
-    "learning_rate": 1e-3,
+    "learning_rate": 5e-4,
     "epochs": 3,
     "batch_size": 1,
     "rank": 4,

@@ -40,8 +40,9 @@ class Adapted(NamedTuple):
             for name, weight in self.adapter.state_dict().items()
         }
         for config in self.adapter.peft_config.values():
-            # PEFT keeps a set, whose order is another in every process.
-            config.target_modules = sorted(config.target_modules)
+            if isinstance(config, LoraConfig):
+                # PEFT makes a set of them, whose order is another in every process.
+                config.target_modules = sorted(config.target_modules or ())
         self.adapter.save_pretrained(str(folder), save_embedding_layers=False, state_dict=weights)
 
 
