@@ -7,12 +7,13 @@ import typer
 
 from planish.cli.antislop import run_antislop
 
-# Small enough for two cores and three minutes; nothing else differs from `planish antislop bundled`.
+# Little enough for two cores and three minutes; nothing else differs from `planish antislop bundled`.
 DEMO: dict[str, Any] = {
     "model": "bundled",
     "limit": 150,
     "samples": 2,
     "sampling": {"max_tokens": 120},
+    "front": [0.4, 0.7, 1.0],
 }
 
 
