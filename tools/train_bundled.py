@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -112,7 +113,7 @@ def tidy(text: str) -> str:
     return re.sub(r"\n{2,}", "\n\n", re.sub(r"[ \t]+", " ", text)).strip()
 
 
-def asked(story: "pd.core.frame.pandas", draws: random.Random) -> str:
+def asked(story: Any, draws: random.Random) -> str:
     """A story behind a request for it: by its title, by three words that it begins with, or by nothing."""
     text = tidy(story.text)
     nouns = re.findall(r"(?<=\b(?:the|his|her) )[a-z]{4,}\b", text[:1500])
@@ -226,7 +227,7 @@ def report(
     yield (
         f"A Llama of {model.num_parameters():,} parameters with a vocabulary of {VOCABULARY:,} and a context of "
         f"{CONTEXT} tokens, trained by `tools/train_bundled.py` on {tokens:,} tokens in {minutes:.0f} minutes on "
-        f"{'a GPU' if device == 'cuda' else f'{torch.get_num_threads()} CPU cores'}. It is small and clumsy. "
+        f"{'a GPU' if device == 'cuda' else f'a CPU (threads: {torch.get_num_threads()})'}. It is small and clumsy. "
         "Its habits are those of its data: stories by 16 LLMs, and human prose. What they are derived from stands in "
         "[SOURCES.md](SOURCES.md)."
     )
