@@ -92,3 +92,11 @@ def test_models_that_would_see_different_prompts_are_not_compared(tiny: Language
     other.tokenizer.chat_template = "{{ messages }}"
     with pytest.raises(UsageError, match="chat template"):
         proved(tiny, other)
+
+
+def test_a_saved_proof_has_a_page_that_names_every_line(tiny: LanguageModel, tmp_path: Path) -> None:
+    outcome = proved(tiny, tiny_llama(seed=1), [BanRule(text="b")])
+    outcome.save(tmp_path)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert all(line.name in page for line in outcome.evidence)
+    assert PROMPTS[0].content in page

@@ -17,15 +17,19 @@ class Outcome:
     model: LanguageModel | None = None
     rows: Mapping[str, Sequence[Record]] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    report: str = ""
+    """A page for people, as HTML, where the recipe makes one."""
     folder: Path | None = None
     """The run that holds all of it, where there is one."""
     adapter: Path | None = None
     """The trained adapter alone, for `PeftModel.from_pretrained`."""
 
     def save(self, folder: Path) -> None:
-        """Write the model to `model/` and the rows, the evidence among them, to a JSONL file each."""
+        """Write the model to `model/`, the rows, the evidence among them, to a JSONL file each, and the report."""
         folder.mkdir(parents=True, exist_ok=True)
         for name, records in {**self.rows, "evidence": self.evidence}.items():
             write_records(folder / f"{name}.jsonl", records)
+        if self.report:
+            (folder / "report.html").write_text(self.report, encoding="utf-8")
         if self.model is not None:
             self.model.save(folder / "model")

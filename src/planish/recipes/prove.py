@@ -1,5 +1,6 @@
 """Two models on the same prompts: whether slop went, and what that cost."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,12 +9,16 @@ from planish.find.slop import Slop
 from planish.models.bundled import slop_index_rules
 from planish.models.language_model import LanguageModel
 from planish.prove.reference import reference_passages
+from planish.prove.report import examples_of, report_html
 from planish.prove.slop_evidence import antislop_evidence
 from planish.recipes.outcome import Outcome
 from planish.records.prompt import Prompt
 from planish.records.rule import BanRule
 from planish.steer.engine import Engine
 from planish.steer.sampling import Sampling
+
+# So many prompts are shown with what both wrote.
+EXAMPLES = 24
 
 
 def prove(
@@ -51,8 +56,18 @@ def prove(
     passages = reference_passages(reference)
 
     first, second = (Engine(model, sampling=sampling).generate(prompts, samples, seed) for model in (before, after))
-    discovered = Slop(rules) if rules else None
-    evidence = antislop_evidence(before, after, prompts, first, second, discovered, Slop(slop_index_rules()), passages)
+    discovered, index = Slop(rules) if rules else None, Slop(slop_index_rules())
+    evidence = antislop_evidence(before, after, prompts, first, second, discovered, index, passages)
     # A recipe holds prompts out; here nobody can know what the models have seen.
     note = f"all {len(prompts)} prompts judge: give some that neither model was trained on"
-    return Outcome(evidence, rows={"before": first, "after": second, "bans": rules}, notes=[note])
+    page = report_html(
+        f"planish prove {before.name} {after.name}",
+        f"{len(prompts)} prompts, {samples} texts each",
+        evidence,
+        rules=rules,
+        examples=examples_of(prompts, first, second, discovered or index)[:EXAMPLES],
+        settings={"seed": seed, "before": before.model_hash, "after": after.model_hash},
+        reproduce=f"planish prove {shlex.quote(before.name)} {shlex.quote(after.name)} --samples {samples} --seed {seed}",
+        notes=[note],
+    )
+    return Outcome(evidence, rows={"before": first, "after": second, "bans": rules}, notes=[note], report=page)
