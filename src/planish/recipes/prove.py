@@ -67,7 +67,9 @@ def prove(
         rules=rules,
         examples=examples_of(prompts, first, second, discovered or index)[:EXAMPLES],
         settings={"seed": seed, "before": before.model_hash, "after": after.model_hash},
-        reproduce=f"planish prove {shlex.quote(before.name)} {shlex.quote(after.name)} --samples {samples} --seed {seed}",
+        reproduce=shlex.join(
+            ["planish", "prove", before.name, after.name, "--samples", str(samples), "--seed", str(seed)]
+        ),
         notes=[note],
     )
     return Outcome(evidence, rows={"before": first, "after": second, "bans": rules}, notes=[note], report=page)
