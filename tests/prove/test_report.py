@@ -147,7 +147,7 @@ def test_the_first_rules_stand_open_and_the_others_are_folded() -> None:
 
 def test_a_part_without_content_is_left_out() -> None:
     text = page().text
-    for part in ("What each strength", "What was found", "The same held-out prompts", "Iterations"):
+    for part in ("What each strength", "What was found", "The same prompts", "Iterations"):
         assert part not in text
         assert part in full("plain", count=1).text
 
@@ -205,6 +205,8 @@ def test_examples_are_the_first_texts_of_every_prompt_that_both_wrote() -> None:
     assert all([hit[:2] for hit in example.before_hits] == [(0, 4)] for example in examples)
 
 
-@pytest.mark.parametrize("said", ["slop_index is the independent yardstick", "6 held-out prompts; 6 reference text"])
+@pytest.mark.parametrize(
+    "said", ["slop_index is the yardstick from another source", "6 held-out prompts; 6 reference text"]
+)
 def test_caveats_say_what_was_counted_and_which_yardstick_is_independent(said: str) -> None:
     assert said in page().text

@@ -225,3 +225,19 @@ def test_provenance_has_what_it_was_given_and_every_start(tmp_path: Path) -> Non
 def test_a_folder_that_is_no_run_has_no_settings(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is not a run"):
         Run.read_config(tmp_path)
+
+
+def test_a_run_that_goes_on_is_no_longer_done(tmp_path: Path) -> None:
+    with start(tmp_path) as run:
+        run.finish("done until plain")
+    with start(tmp_path) as run:
+        run.rows("plain", Line, lambda first: [block(0)][first:])
+        assert not run.is_done
+
+
+def test_what_may_change_is_changed_in_the_configuration(tmp_path: Path) -> None:
+    start(tmp_path)
+    with pytest.raises(UsageError, match="seed"):
+        start(tmp_path, seed=8)
+    Run.start(tmp_path, "story", {**CONFIG, "seed": 8}, {}, changeable=("seed",))
+    assert Run.read_config(tmp_path)["seed"] == 8

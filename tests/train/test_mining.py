@@ -16,7 +16,7 @@ from planish.steer.ban import Ban
 from planish.steer.engine import Engine
 from planish.steer.sampling import Sampling
 from planish.train.adapter import copy_of
-from planish.train.mining import LEAST_LIKELY, MOST_CHOSEN, mine_bans, mine_spans
+from planish.train.mining import LEAST_LIKELY, MOST_CHOSEN, ban_paths, mine_points, span_paths
 
 PROMPT = (1, 60, 61)
 FINAL = (70, 71, 72, 73, 74, 75)
@@ -73,7 +73,7 @@ def mined(ending_early: LanguageModel) -> list[TokenPreferences]:
         Event(rule="lily", position=4, rejected=passed, replacement=passed),
         Event(rule="rose", position=2, rejected=branched, replacement=80, path=1),
     ]
-    return mine_bans(ending_early, [generation(*events)])
+    return mine_points(ending_early, ban_paths([generation(*events)]))
 
 
 def test_points_stand_where_tokens_were_rejected_on_their_own_path(
@@ -115,8 +115,8 @@ def test_paths_of_different_lengths_read_together_give_what_they_give_alone(tiny
         )
         for length in (2, 40, 7, 90)
     ]
-    alone = [preference for item in together for preference in mine_bans(tiny, [item])]
-    mined = {preference.generation_id: preference for preference in mine_bans(tiny, together)}
+    alone = [preference for item in together for preference in mine_points(tiny, ban_paths([item]))]
+    mined = {preference.generation_id: preference for preference in mine_points(tiny, ban_paths(together))}
     assert len(alone) == len(mined) == len(together)
     for preference in alone:
         (own,), (other,) = preference.points, mined[preference.generation_id].points
@@ -126,14 +126,14 @@ def test_paths_of_different_lengths_read_together_give_what_they_give_alone(tiny
 
 def test_a_failed_generation_gives_no_point(tiny: LanguageModel) -> None:
     failed = generation(Event(rule="lily", position=1, rejected=9)).model_copy(update={"status": "failed"})
-    assert mine_bans(tiny, [failed]) == []
+    assert mine_points(tiny, ban_paths([failed])) == []
 
 
 def test_no_point_is_made_where_nothing_else_is_likely(tiny: LanguageModel) -> None:
     certain = copy_of(tiny)
     certain.decoder.get_submodule("norm").get_parameter("weight").data *= 1e4
     rejected = likeliest(certain, (*PROMPT, *FINAL[:1]), 0)
-    assert mine_bans(certain, [generation(Event(rule="lily", position=1, rejected=rejected))]) == []
+    assert mine_points(certain, ban_paths([generation(Event(rule="lily", position=1, rejected=rejected))])) == []
 
 
 def test_everything_that_a_ban_rejected_becomes_a_point(tiny: LanguageModel) -> None:
@@ -156,7 +156,7 @@ def test_everything_that_a_ban_rejected_becomes_a_point(tiny: LanguageModel) -> 
     assert any(event.path for item in banned for event in item.events)
     mined = [
         (path.generation_id, path.token_ids, point.position - path.prompt_length, point.rejected)
-        for path in mine_bans(tiny, banned)
+        for path in mine_points(tiny, ban_paths(banned))
         for point in path.points
     ]
     assert sorted(mined) == sorted(expected)
@@ -165,7 +165,7 @@ def test_everything_that_a_ban_rejected_becomes_a_point(tiny: LanguageModel) -> 
 def test_every_span_in_a_plain_text_becomes_a_point_where_a_ban_would_turn_back(tiny: LanguageModel) -> None:
     texts = Engine(tiny, [], Sampling(max_tokens=60)).generate(openings()[:10], samples=3)
     slop = Slop([BanRule(text=mark) for mark in punctuation])
-    mined = {path.generation_id: path for path in mine_spans(tiny, texts, slop)}
+    mined = {path.generation_id: path for path in mine_points(tiny, span_paths(texts, slop))}
     for text, spans in zip(texts, slop.locate([text.text for text in texts]), strict=True):
         starts = {text.char_ends.index(next(end for end in text.char_ends if end > span.start)) for span in spans}
         points = mined[text.id].points if text.id in mined else ()
@@ -179,6 +179,6 @@ def test_every_span_in_a_plain_text_becomes_a_point_where_a_ban_would_turn_back(
 
 def test_a_word_on_the_list_is_no_alternative_to_another(tiny: LanguageModel) -> None:
     texts = Engine(tiny, [], Sampling(max_tokens=60)).generate(openings()[:10], samples=3)
-    paths = mine_spans(tiny, texts, Slop([BanRule(text=mark) for mark in punctuation]))
+    paths = mine_points(tiny, span_paths(texts, Slop([BanRule(text=mark) for mark in punctuation])))
     rejected = {point.rejected for path in paths for point in path.points}
     assert rejected.isdisjoint(token for path in paths for point in path.points for token in point.chosen)

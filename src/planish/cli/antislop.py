@@ -56,7 +56,9 @@ class AntislopFlags:
         str | None, typer.Option(help="Last stage: write, find, ban, mine, train, prove.", rich_help_panel=STEPS)
     ]
     seed: Annotated[int | None, typer.Option(help="Of every draw.", rich_help_panel=RUN)]
-    device: Annotated[str | None, typer.Option(help="cpu, cuda or mps.", rich_help_panel=RUN)]
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda or mps. Default: a graphics card, if any.", rich_help_panel=RUN)
+    ]
     out: Annotated[Path | None, typer.Option(help="The run's folder; an unfinished run goes on.", rich_help_panel=RUN)]
     config: Annotated[Path | None, typer.Option(help="Settings in TOML, as a run keeps them.", rich_help_panel=RUN)]
     set: Annotated[
@@ -92,7 +94,7 @@ def run_antislop(settings: "AntislopSettings", out: Path | None, *, as_json: boo
     import sys
 
     from planish.cli.progress import Progress
-    from planish.cli.table import show_evidence
+    from planish.cli.table import show_evidence, show_rules
     from planish.cli.verb import quieten_libraries
     from planish.runs.catalogue import new_run_folder
 
@@ -105,6 +107,9 @@ def run_antislop(settings: "AntislopSettings", out: Path | None, *, as_json: boo
         evidence = [line.model_dump() for line in outcome.evidence]
         print(json.dumps({"evidence": evidence, "notes": [*outcome.notes], "run": str(folder)}))
         return
-    show_evidence(outcome)
-    page = folder / "report.html"
-    print(f"\nreport: {page}" if page.exists() else f"\nrun: {folder}")
+    if outcome.evidence:
+        show_evidence(outcome)
+        print(f"\nreport: {folder / 'report.html'}")
+    else:
+        show_rules(outcome)
+        print(f"\nrun: {folder}")

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from planish.recipes.outcome import Outcome
     from planish.records.evidence import Evidence
 
+# Of a long list, so many rules.
+SHOWN = 40
 COLOURS = {"better": "green", "same": "green", "worse": "red", "changed": "red", "unclear": "yellow"}
 
 
@@ -31,6 +33,20 @@ def show_evidence(outcome: "Outcome") -> None:
         for line in lines:
             table.add_row(*_cells(line))
     console.print(table)
+    for note in outcome.notes:
+        console.print(escape(note))
+
+
+def show_rules(outcome: "Outcome") -> None:
+    """Print what a recipe that ended early has found."""
+    from planish.records.rule import BanRule
+
+    console = Console(highlight=False)
+    rules = [rule for rule in outcome.rows.get("bans", ()) if isinstance(rule, BanRule)]
+    for rule in rules[:SHOWN]:
+        console.print(f"[bold]{escape(rule.text)}[/]  {escape(rule.reason)}", soft_wrap=True)
+    if len(rules) > SHOWN:
+        console.print(f"and {len(rules) - SHOWN} more in bans.jsonl")
     for note in outcome.notes:
         console.print(escape(note))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from jinja2 import TemplateError
 from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
@@ -144,7 +145,14 @@ class LanguageModel:
             for turn in messages:
                 for tag in self.tags:  # a tag in the user's words is no tag
                     turn["content"] = turn["content"].replace(tag, tag.strip("<|>"))
-            rendered = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+            try:
+                rendered = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+            except TemplateError as error:
+                roles = ", ".join(turn["role"] for turn in messages)
+                raise ModelError(
+                    f"the chat template of {self.name!r} refuses turns by {roles}: {error.message}",
+                    "many templates know no system turn: leave --system out",
+                ) from error
             return list(self.tokenizer(rendered, add_special_tokens=False)["input_ids"])
         documents = (self._ids(turn["content"], add_special_tokens=False) for turn in messages)
         start = self._document_start

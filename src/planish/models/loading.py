@@ -20,9 +20,14 @@ def load_model(name: str, device: str = "cpu") -> LanguageModel:
     `bundled` is the small model that ships, `tiny` a random tiny Llama. On a CPU all weights are read as float32, which
     is as fast there as half of it and loses nothing.
 
+    Args:
+        name: of the model.
+        device: cpu, cuda, mps, or auto: a graphics card where there is one.
+
     Raises:
-        ModelError: there is no such model, or it is none that decodes from left to right.
+        ModelError: there is no such model, it does not fit, or it is none that decodes from left to right.
     """
+    device = best_device() if device == "auto" else device
     if name == "tiny":
         tiny = tiny_llama()
         return LanguageModel(_moved(tiny.model, device), tiny.tokenizer, name)
@@ -43,8 +48,18 @@ def load_model(name: str, device: str = "cpu") -> LanguageModel:
     return loaded
 
 
+def best_device() -> str:
+    """What `auto` stands for: a graphics card where there is one."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
 def _moved(model: "PreTrainedModel", device: str) -> "PreTrainedModel":
     try:
         return nn.Module.to(model, device)
+    except torch.OutOfMemoryError as error:
+        hint = "a smaller model, another --device, or free the memory that others hold"
+        raise ModelError(f"the model does not fit into the memory of {device!r}", hint) from error
     except (RuntimeError, AssertionError) as error:
         raise ModelError(f"there is no device {device!r} here: {error}".splitlines()[0], "--device cpu") from error

@@ -22,8 +22,8 @@ RULES_OPEN = 50
 
 # What each yardstick is worth as a proof.
 YARDSTICKS = {
-    "slop_index": "slop_index is the independent yardstick: its list was counted on texts by other models, from other "
-    "prompts, and nothing was banned or trained by it.",
+    "slop_index": "slop_index is the yardstick from another source: nothing was banned or trained by it. The list that "
+    "ships was counted on stories by other models, from other prompts, by the same method and against the same people.",
     "slop_per_1k_words": "slop_per_1k_words counts the very list that was aimed at. It shows that the aim was met, and "
     "not that a reader would find no other slop.",
 }
@@ -141,8 +141,8 @@ def _caveats(evidence: Sequence[Evidence]) -> list[str]:
     groups = {line.group: line.n for line in evidence}
     counted = "; ".join(f"{n} {group}" for group, n in groups.items())
     return [
-        f"Measured on {counted}. Before and after, prompts, seeds and sampling are the same; nothing was learned from "
-        "them. Other prompts, other lengths and other settings may give other figures.",
+        f"Measured on {counted}. Before and after, prompts, seeds and sampling are the same. Nothing was learned from "
+        "held-out prompts. Other prompts, other lengths and other settings may give other figures.",
         "An interval holds the difference that would be found on many more prompts of the same kind, in 95 of 100 such "
         "measurements (paired bootstrap over n). Each line has its own: with twenty lines, one may well miss.",
         "“Same” means that the whole interval lies within the stated margin, or that it does not pass it the wrong "

@@ -16,7 +16,7 @@ from planish.prove.evidence import samples_of, score_all
 from planish.prove.plot import before_after_svg
 from planish.prove.slop_evidence import antislop_evidence, slop_rate
 from planish.recipes.antislop_inputs import AntislopInputs, read_inputs
-from planish.recipes.antislop_report import card, iteration_row, iterations_csv, report
+from planish.recipes.antislop_report import card, iteration_row, iterations_csv, report, rules_jsonl
 from planish.recipes.antislop_settings import STAGES, AntislopSettings
 from planish.recipes.outcome import Outcome
 from planish.records.evidence import Evidence
@@ -26,6 +26,7 @@ from planish.records.prompt import Prompt
 from planish.records.rule import BanRule
 from planish.records.score import Sample
 from planish.runs.event import RunEvent
+from planish.runs.layout import is_finished
 from planish.runs.run import Run
 from planish.steer.ban import Ban
 from planish.steer.engine import Engine
@@ -33,7 +34,7 @@ from planish.steer.steer import Steer
 from planish.train.adapter import Adapted, load_adapter
 from planish.train.dpo import train_dpo
 from planish.train.ftpo import train_ftpo
-from planish.train.mining import mine_bans, mine_spans
+from planish.train.mining import ban_paths, mine_points, span_paths
 
 # A text that refuses is nobody's style.
 REFUSED = 0.5
@@ -62,7 +63,9 @@ def antislop(
     given = read_inputs(settings, model, prompts)
     # Where to stop is no part of it: a run that ended early goes on to its end.
     config = {**settings.model_dump(mode="json", exclude={"until"}), "fingerprint": given.fingerprint}
-    with Run.start(folder, "antislop", config, {}, listener) as run:
+    # What has had no effect yet may change: less memory for the training, or more patience.
+    changeable = ("max_failures",) if is_finished(folder, "train") else ("max_failures", "ftpo")
+    with Run.start(folder, "antislop", config, {}, listener, changeable) as run:
         return _Antislop(run, settings, given).outcome()
 
 
@@ -108,6 +111,7 @@ class _Antislop:
         if not rules and self.given.behaviour is None:
             raise DataError(f"nothing is overused in {len(plain)} texts", "give more prompts, or more --samples")
         self.rows["bans"] = rules
+        self.run.file("bans.jsonl", rules_jsonl(rules))
         self.iterations.append(iteration_row(0, Slop(rules), rules, self.index, self._samples(plain), plain))
         return Slop(rules)
 
@@ -139,6 +143,7 @@ class _Antislop:
             self.iterations.append(iteration_row(iteration, slop, added, self.index, self._samples(banned), banned))
             slop = Slop([*slop.rules, *added])
         self.rows["bans"], self.rows["banned"] = slop.rules, banned
+        self.run.file("bans.jsonl", rules_jsonl(slop.rules))
         self.run.file("iterations.csv", iterations_csv(self.iterations))
         passed = sum(event.let_pass for text in banned for event in text.events)
         spent = sum(text.tokens_spent for text in banned)
@@ -158,12 +163,13 @@ class _Antislop:
         return points
 
     def _points(self, slop: Slop, plain: Sequence[Generation], banned: Sequence[Generation]) -> list[TokenPreferences]:
-        points: list[TokenPreferences] = []
+        paths = []
         if self.settings.mine in ("bans", "both"):
-            points += mine_bans(self.given.subject, self._answers(banned))
+            paths += ban_paths(self._answers(banned))
         if self.settings.mine in ("spans", "both"):
             for behaviour in self._unwanted(slop):
-                points += mine_spans(self.given.subject, self._answers(plain), behaviour)
+                paths += span_paths(self._answers(plain), behaviour)
+        points = mine_points(self.given.subject, paths)
         if not points:
             raise DataError("no hit left the model a choice", "give more prompts, or more --samples")
         return points
@@ -216,6 +222,7 @@ class _Antislop:
                     slop_rate("slop_per_1k_words", slop, self.used, firsts, texts),
                     drift(self.given.subject, model, firsts),
                 ]
+                del model  # before the next copy is made
                 yield [line.model_copy(update={"group": f"adapter strength {strength:g}"}) for line in measured]
 
         self.run.say("expect", rows=2 * len(self.settings.front))
@@ -231,9 +238,10 @@ class _Antislop:
                 f"on the prompts that were learned from ({fallen[strength]:.0%})"
             )
             return strength, front
+        strongest = max(self.settings.front, default=1.0)
         if front:
-            self.notes.append(f"adapter strength: 1; none took {self.settings.target:.0%} of the slop away")
-        return 1.0, front
+            self.notes.append(f"adapter strength: {strongest:g}; none took {self.settings.target:.0%} of the slop away")
+        return strongest, front
 
     # Prove it: plain sampling from both models, on prompts that none of the above has seen.
 
@@ -242,6 +250,9 @@ class _Antislop:
         before = self._write("before", subject, self.held_out, seed)
         after = self._write("after", tuned, self.held_out, seed)
         evidence = self._rows("evidence", Evidence, lambda: self._evidence(tuned, slop, before, after))
+        aimed_at = {rule.text for rule in slop.rules}
+        shared = sum(rule.text in aimed_at for rule in self.index.rules)
+        self.notes.append(f"slop_index: {shared} of its {len(self.index.rules)} entries are also on the list aimed at")
 
         def save(folder: Path) -> None:
             tuned.save(folder)
@@ -290,7 +301,7 @@ class _Antislop:
         if len(failed) > self.settings.max_failures * len(texts):
             raise DataError(
                 f"{len(failed)} of {len(texts)} texts of the stage {stage!r} failed: {failed[0].error}",
-                "mend the cause, or raise --set max_failures",
+                "mend the cause, or planish resume with a higher --set max_failures",
             )
         if stage == "write":
             self.rows["plain"] = texts

@@ -83,6 +83,7 @@ def read_inputs(
     model = model or load_model(settings.model, settings.device)
     subject = model if settings.tune_model is None else load_model(settings.tune_model, settings.device)
     model.require_same_tokenizer(subject)
+    model.encode(split.used[0])  # a template that refuses the prompts says so now
     if settings.system is not None and not model.is_chat:
         raise UsageError(f"{model.name!r} has no chat template, so nobody reads --system", "leave --system out")
     return AntislopInputs(
@@ -95,7 +96,7 @@ def read_inputs(
         human=human,
         index=bundled.slop_index_rules() if settings.index is None else read_rules(Path(settings.index)),
         reference=reference,
-        baseline="" if settings.baseline is None else _digest([Path(settings.baseline).read_bytes().hex()]),
+        baseline="" if settings.baseline is None else _digest_of_file(Path(settings.baseline)),
     )
 
 
@@ -112,6 +113,13 @@ def _prompts(settings: AntislopSettings) -> list[Prompt]:
 
 def _baseline(path: str) -> HumanProfile:
     return HumanProfile.from_texts(text.content for text in read_prompts(path, as_opening=True))
+
+
+def _digest_of_file(path: Path) -> str:
+    if not path.is_file():
+        raise UsageError(f"the baseline {path} is not a file", "give a text, JSONL or Parquet file of human texts")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def _digest(parts: Iterable[str]) -> str:

@@ -133,3 +133,8 @@ def _rate(slop: Slop, samples: Sequence[Sample]) -> float:
     scores = [score for score in slop.score(samples) if not isinstance(score, Failure)]
     total = sum(score.words for score in scores)
     return 1000 * sum(score.hits for score in scores) / total if total else 0.0
+
+
+def rules_jsonl(rules: Sequence[BanRule]) -> str:
+    """The list as a ban file."""
+    return "".join(rule.model_dump_json() + "\n" for rule in rules)

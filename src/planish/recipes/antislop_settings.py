@@ -45,8 +45,8 @@ class AntislopSettings(Settings):
     """A file of rules from another source, which only judge; by default the slop index that ships."""
     reference_text: str | None = None
     """Human prose on which the perplexity of both models is compared; by default our own."""
-    device: str = "cpu"
-    """Where the model runs: cpu, cuda or mps."""
+    device: str = "auto"
+    """Where the model runs: cpu, cuda, mps, or auto: a graphics card where there is one."""
 
     seed: int = Field(default=0, ge=0, le=2**31)
     """Of every draw."""

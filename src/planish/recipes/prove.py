@@ -8,6 +8,7 @@ from planish.errors import UsageError
 from planish.find.slop import Slop
 from planish.models.bundled import slop_index_rules
 from planish.models.language_model import LanguageModel
+from planish.prove.evidence import HELD_OUT
 from planish.prove.reference import reference_passages
 from planish.prove.report import examples_of, report_html
 from planish.prove.slop_evidence import antislop_evidence
@@ -57,7 +58,8 @@ def prove(
 
     first, second = (Engine(model, sampling=sampling).generate(prompts, samples, seed) for model in (before, after))
     discovered, index = Slop(rules) if rules else None, Slop(slop_index_rules())
-    evidence = antislop_evidence(before, after, prompts, first, second, discovered, index, passages)
+    judged = antislop_evidence(before, after, prompts, first, second, discovered, index, passages)
+    evidence = [line.model_copy(update={"group": "prompts"}) if line.group == HELD_OUT else line for line in judged]
     # A recipe holds prompts out; here nobody can know what the models have seen.
     note = f"all {len(prompts)} prompts judge: give some that neither model was trained on"
     page = report_html(
@@ -66,10 +68,20 @@ def prove(
         evidence,
         rules=rules,
         examples=examples_of(prompts, first, second, discovered or index)[:EXAMPLES],
-        settings={"seed": seed, "before": before.model_hash, "after": after.model_hash},
+        settings={
+            "seed": seed,
+            "samples": samples,
+            **(sampling or Sampling()).model_dump(exclude_none=True),
+            "before": before.model_hash,
+            "after": after.model_hash,
+            "reference": str(reference or "our own"),
+        },
         reproduce=shlex.join(
             ["planish", "prove", before.name, after.name, "--samples", str(samples), "--seed", str(seed)]
         ),
-        notes=[note],
+        notes=[
+            note,
+            "To reproduce, give the same --prompts, --limit, --max-tokens, --set, --ban and --reference-text.",
+        ],
     )
     return Outcome(evidence, rows={"before": first, "after": second, "bans": rules}, notes=[note], report=page)

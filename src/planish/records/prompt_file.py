@@ -1,5 +1,6 @@
 """Prompts from a file or a data set that a user names."""
 
+import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,8 +34,9 @@ def read_prompts(
     """The distinct prompts of a file or a data set, in order.
 
     Args:
-        source: a text file (a prompt a line), JSONL or Parquet (rows of `Prompt`, or rows with messages, conversations,
-            prompt or text), or the Hub id of a data set (owner/name; its train split is streamed).
+        source: a text file (a prompt a line), JSONL, a JSON array, CSV or Parquet (rows of `Prompt`, or rows with
+            messages, conversations, prompt or text), or the Hub id of a data set (owner/name; its train split is
+            streamed).
         system: a system turn in front of each, instead of the row's own.
         template: is put around each; `{prompt}` in it stands for the text.
         as_opening: the texts are beginnings of texts to be continued, not requests.
@@ -77,6 +79,8 @@ def _in_file(path: Path) -> Placed:
         return _json_rows(path)
     if path.suffix.lower() == ".parquet":
         return _parquet_rows(path)
+    if path.suffix.lower() == ".csv" and path.is_file():
+        return _csv_rows(path)
     return _texts(path)
 
 
@@ -87,6 +91,12 @@ def _texts(path: Path) -> Placed:
 
 
 def _json_rows(path: Path) -> Placed:
+    if (
+        path.suffix.lower() == ".json"
+        and next((line for _, line in numbered_lines(path) if line.strip()), "")[0] == "["
+    ):
+        yield from _json_array(path)
+        return
     for number, line in numbered_lines(path):
         if not line.strip():
             continue
@@ -99,6 +109,23 @@ def _json_rows(path: Path) -> Placed:
         if not isinstance(row, dict):
             raise _malformed(path, place, ValueError("not a JSON object"))
         yield place, row
+
+
+def _json_array(path: Path) -> Placed:
+    try:
+        rows = from_json(path.read_bytes())
+    except ValueError as error:
+        raise _malformed(path, "the array", error) from error
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict):
+            raise _malformed(path, f"entry {number}", ValueError("not a JSON object"))
+        yield f"entry {number}", row
+
+
+def _csv_rows(path: Path) -> Placed:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        for number, row in enumerate(csv.DictReader(file), start=1):
+            yield f"row {number}", dict(row)
 
 
 def _parquet_rows(path: Path) -> Placed:

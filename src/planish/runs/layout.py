@@ -30,3 +30,8 @@ def stage_name(stage_folder: Path) -> str:
 def resume_command(folder: Path) -> str:
     """What to type so that a run goes on."""
     return f"planish resume {shlex.quote(str(folder))}"
+
+
+def is_finished(folder: Path, stage: str) -> bool:
+    """Whether a stage of a run is done."""
+    return any(stage_name(path) == stage and (path / DONE).is_file() for path in stage_folders(folder))

@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
@@ -45,6 +45,7 @@ class Run:
         config: Mapping[str, Any],
         provenance: Mapping[str, Any],
         listener: Callable[[RunEvent], None] | None = None,
+        changeable: Collection[str] = (),
     ) -> Self:
         """Make a run folder, or find one that goes on.
 
@@ -54,6 +55,7 @@ class Run:
             config: every setting: strings, numbers, booleans, lists, None, and one level of tables of them.
             provenance: what else the rows come from, such as hashes of models; stored beside versions and machine.
             listener: is called with every event; for "interrupt", inside the signal handler.
+            changeable: settings and tables that may differ from those the run was started with.
 
         Raises:
             UsageError: the folder holds something else, has other settings, is being written or cannot be written; or
@@ -67,9 +69,8 @@ class Run:
             _refuse_foreign(folder)
             with Lock(folder):
                 if is_run(folder):
-                    _refuse_other_settings(folder, cls.read_config(folder), settings)
-                else:
-                    replace_text(folder / CONFIG, text)
+                    _refuse_other_settings(folder, cls.read_config(folder), settings, changeable)
+                replace_text(folder / CONFIG, text)
                 _add_attempt(folder / PROVENANCE, provenance)
         return cls(folder, listener)
 
@@ -130,7 +131,7 @@ class Run:
         """
         rows = RowsStage(self._begin(stage), kind)
         if not rows.is_closed:
-            self._stop_if_interrupted()
+            self._reopen()
             with explain_refusal(self.path):
                 rows.recover()
             self.say("begin", **rows.figures)
@@ -157,7 +158,7 @@ class Run:
         if folder.is_closed:
             folder.check()
         else:
-            self._stop_if_interrupted()
+            self._reopen()
             self.say("begin")
             with explain_full_disk(self.path):
                 folder.make(make)
@@ -203,6 +204,11 @@ class Run:
                 )
         return folder
 
+    def _reopen(self) -> None:
+        """There is something to be made, so the end is to be reached anew."""
+        self._stop_if_interrupted()
+        (self.path / DONE).unlink(missing_ok=True)
+
     def _stop_if_interrupted(self) -> None:
         if self._interrupt.is_set:
             raise Interrupted(self.path)
@@ -215,8 +221,12 @@ def _refuse_foreign(folder: Path) -> None:
         raise UsageError(f"{folder} is not a run, and holds {min(others)}", "give a new folder with --out")
 
 
-def _refuse_other_settings(folder: Path, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    shown_before, shown_after = _shown(before), _shown(after)
+def _refuse_other_settings(
+    folder: Path, before: Mapping[str, Any], after: Mapping[str, Any], changeable: Collection[str]
+) -> None:
+    shown_before, shown_after = (
+        _shown({key: value for key, value in settings.items() if key not in changeable}) for settings in (before, after)
+    )
     differing = [
         f"{key} was {shown_before.get(key, 'not set')}, now {shown_after.get(key, 'not set')}"
         for key in {**shown_before, **shown_after}

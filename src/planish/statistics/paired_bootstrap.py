@@ -45,15 +45,22 @@ def paired_rates(
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), percentile interval, section 13.3.
     """
     groups = len(before)
-    draws = np.random.default_rng(seed).integers(groups, size=(resamples, groups))
+    generator = np.random.default_rng(seed)
     first, second = (_figure(side.sum(axis=0, keepdims=True), finish)[0] for side in (before, after))
-    first_draws, second_draws = (_figure(side[draws].sum(axis=1), finish) for side in (before, after))
+    drawn = [_drawn(before, after, generator.integers(groups, size=groups)) for _ in range(resamples)]
+    first_draws, second_draws = (_figure(np.array(sums), finish) for sums in zip(*drawn, strict=True))
     difference = Interval(float(second - first), *_bounds(second_draws - first_draws))
     if first == 0:
         return PairedRates(float(first), float(second), difference, None)
     known = first_draws != 0
     change = Interval(float(second / first - 1), *_bounds(second_draws[known] / first_draws[known] - 1))
     return PairedRates(float(first), float(second), difference, change)
+
+
+def _drawn(before: Array, after: Array, draw: NDArray[np.int64]) -> tuple[Array, Array]:
+    """The sums over some groups, each as often as it was drawn."""
+    times = np.bincount(draw, minlength=len(before))
+    return times @ before, times @ after
 
 
 def _figure(sums: Array, finish: Callable[[Array], Array]) -> Array:

@@ -119,6 +119,8 @@ def shared_arguments(
         "disable_tqdm": True,
         "bf16": False,
         "use_cpu": model.device.type == "cpu",
+        # The rows are on the model's device already.
+        "dataloader_pin_memory": False,
     }
 
 
@@ -139,7 +141,7 @@ def train_quietly(trainer: Trainer) -> None:
         known = ", ".join(f"{name} {value / 2**30:.1f} GiB" for name, value in figures if value is not None)
         raise ModelError(
             f"memory ran out while training ({known or device})",
-            "--set ftpo.batch_size=4, --max-tokens 200, or --set ftpo.rank=8; then planish resume",
+            "planish resume with --set ftpo.batch_size=4 or --set ftpo.rank=8, or start with a smaller --max-tokens",
         ) from error
 
 

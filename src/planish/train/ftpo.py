@@ -25,7 +25,7 @@ from planish.records.preference import TokenPreferences
 from planish.records.record import Record
 from planish.train.adapter import Adapted, quiet_arguments, train_quietly, with_adapter
 
-# One path in so many is not trained on.
+# The paths of one text in so many are not trained on.
 HELD_OUT_EVERY = 10
 RATE_TIMES_WIDTH = 0.13
 HIGHEST_RATE = 1e-3
@@ -207,14 +207,17 @@ def train_ftpo(
 ) -> Tuned:
     """A copy of the model with an adapter trained on the points.
 
-    One path in ten is held out; training ends when `FtpoSettings.enough` is reached on them. Where the loss stops being
-    a number, it ends with the weights of the step before.
+    The paths of one text in ten are held out; training ends when `FtpoSettings.enough` is reached on them. Where the
+    loss stops being a number, it ends with the weights of the step before.
     """
     settings = settings or FtpoSettings()
     adapted = with_adapter(model, settings.rank, seed)
     ordered = sorted(preferences, key=lambda path: (path.generation_id, path.token_ids))
-    held_out = ordered[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
-    used = [path for path in ordered if path not in held_out]
+    # A text and its branches share their beginnings, so they stay together.
+    texts = sorted({path.generation_id for path in ordered})
+    judging = set(texts[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY])
+    held_out = [path for path in ordered if path.generation_id in judging]
+    used = [path for path in ordered if path.generation_id not in judging]
     rate = settings.learning_rate or min(HIGHEST_RATE, RATE_TIMES_WIDTH / model.width)
     arguments = quiet_arguments(
         adapted.model, seed, learning_rate=rate, epochs=settings.epochs, batch_size=settings.batch_size

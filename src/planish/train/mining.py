@@ -20,27 +20,21 @@ LEAST_LIKELY = 0.1
 MOST_CHOSEN = 8
 
 
-class _Path(NamedTuple):
+class Path(NamedTuple):
+    """Token ids, prompt included, and the tokens that were rejected on the way."""
+
     generation: Generation
     token_ids: tuple[int, ...]
     events: list[Event]
 
 
-def mine_bans(model: LanguageModel, generations: Sequence[Generation]) -> list[TokenPreferences]:
-    """Turn what a ban did while decoding into preference points.
-
-    Hits that were let pass, and positions without a coherent alternative, give no point.
-    """
-    return _mined(
-        model, [path for generation in generations if generation.status == "ok" for path in _paths(generation)]
-    )
+def ban_paths(generations: Sequence[Generation]) -> list[Path]:
+    """Where a ban turned back while it wrote. Hits that were let pass give nothing."""
+    return [path for generation in generations if generation.status == "ok" for path in _paths(generation)]
 
 
-def mine_spans(model: LanguageModel, generations: Sequence[Generation], behaviour: Locatable) -> list[TokenPreferences]:
-    """Turn the spans in texts that were written freely into preference points: no ban, and no second writing.
-
-    What is rejected is the token at which a ban would have turned back.
-    """
+def span_paths(generations: Sequence[Generation], behaviour: Locatable) -> list[Path]:
+    """Where a ban would have turned back in texts that were written freely: no ban, and no second writing."""
     texts = [generation for generation in generations if generation.status == "ok"]
     paths = []
     for text, spans in zip(texts, behaviour.locate([text.text for text in texts]), strict=True):
@@ -51,19 +45,20 @@ def mine_spans(model: LanguageModel, generations: Sequence[Generation], behaviou
             if place < len(text.token_ids)
         ]
         if events:
-            paths.append(_Path(text, (*text.prompt_token_ids, *text.token_ids), events))
-    return _mined(model, paths)
+            paths.append(Path(text, (*text.prompt_token_ids, *text.token_ids), events))
+    return paths
 
 
 @torch.no_grad()
-def _mined(model: LanguageModel, paths: list[_Path]) -> list[TokenPreferences]:
-    """The points of some paths, by one pass of the plain model over each.
+def mine_points(model: LanguageModel, paths: Sequence[Path]) -> list[TokenPreferences]:
+    """The preference points of some paths, by one pass of the plain model over each.
 
     At each position where tokens were rejected, the alternatives are the likeliest others, with the model's own
-    probabilities.
+    probabilities; a position without a coherent alternative gives no point. Give all paths at once: what was rejected
+    as a word on the list in one is no alternative in another.
     """
-    paths.sort(key=lambda path: len(path.token_ids))  # rows of like length share a pass
-    # A word on the list is no alternative to another. A phrase is: only there did its token lead into one.
+    paths = sorted(paths, key=lambda path: len(path.token_ids))  # rows of like length share a pass
+    # Of a phrase this does not hold: its token leads into it only where it does.
     listed = {event.rejected for path in paths for event in path.events if len(words(event.rule)) <= 1}
     preferences = []
     for start in range(0, len(paths), ROWS):
@@ -73,14 +68,14 @@ def _mined(model: LanguageModel, paths: list[_Path]) -> list[TokenPreferences]:
     return [preference for preference in preferences if preference.points]
 
 
-def _paths(generation: Generation) -> Iterator[_Path]:
+def _paths(generation: Generation) -> Iterator[Path]:
     for number, tokens in enumerate((generation.token_ids, *generation.branches)):
         events = [event for event in generation.events if event.path == number and not event.let_pass]
         if events:
-            yield _Path(generation, (*generation.prompt_token_ids, *tokens), events)
+            yield Path(generation, (*generation.prompt_token_ids, *tokens), events)
 
 
-def _preferences(model: LanguageModel, path: _Path, states: Tensor, listed: set[int]) -> TokenPreferences:
+def _preferences(model: LanguageModel, path: Path, states: Tensor, listed: set[int]) -> TokenPreferences:
     prompt_length = len(path.generation.prompt_token_ids)
     rejected_at: dict[int, list[Event]] = defaultdict(list)
     for event in path.events:

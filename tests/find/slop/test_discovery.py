@@ -132,9 +132,7 @@ def test_a_phrase_planted_in_a_tenth_of_the_texts_is_found() -> None:
 def test_every_figure_of_an_entry_is_what_was_counted() -> None:
     texts = human_texts()
     total = sum(len(words(text)) for text in texts) + 200
-    (rule,) = find_slop(
-        [Sample(NO_PROMPT, f"{text}. Zyzzyva zyzzyva.") for text in texts], whitelist=["zyzzyva zyzzyva"]
-    )
+    (rule,) = find_slop([Sample(NO_PROMPT, f"{text}. Zyzzyva. Zyzzyva.") for text in texts])
     assert rule.overuse is not None
     assert (rule.overuse.count, rule.overuse.texts) == (200, 100)
     assert rule.overuse.rate_per_1k_words == pytest.approx(1000 * 200 / total)
@@ -204,3 +202,12 @@ def test_tiny_stories_are_full_of_slop_except_by_their_own_measure() -> None:
     assert {"lily", "mom"} <= set(found)
     assert any("once upon a time" in entry for entry in found)
     assert listed(own, human=HumanProfile.from_texts(others)) == []
+
+
+def test_a_whitelisted_phrase_can_still_be_written() -> None:
+    samples = [Sample(NO_PROMPT, f"{text}. Grew zyzzyva with xylophagous.") for text in human_texts()]
+    assert find_slop(samples)
+    for protected in ("grew zyzzyva with xylophagous", "zyzzyva with"):
+        rules = find_slop(samples, whitelist=[protected])
+        assert Slop(rules).locate([protected]) == [[]]
+        assert all(protected not in rule.text for rule in rules)

@@ -44,7 +44,7 @@ def find_slop(
     allowed = {tuple(words(text)) for text in whitelist}
     least_texts = max(LEAST_TEXTS, math.ceil(least_share * len(samples)))
     single_words = [entry[0] for entry in allowed if len(entry) == 1]
-    found = [one for one in candidates(samples, least_texts, single_words) if one.entry not in allowed]
+    found = candidates(samples, least_texts, single_words)
     scored = [_against(human, one, least_ratio) for one in found]
     rates = false_discovery_rates([odds.p for odds in scored])
     overused = {
@@ -52,7 +52,8 @@ def find_slop(
         for one, odds, q in zip(found, scored, rates, strict=True)
         if q <= false_discovery_rate
     }
-    kept = _each_tic_once({entry: overuse.count for entry, overuse in overused.items()})
+    once = _each_tic_once({entry: overuse.count for entry, overuse in overused.items()})
+    kept = [entry for entry in once if not _is_protected(entry, allowed)]
     ordered = sorted(kept, key=lambda entry: (-overused[entry].count * overused[entry].log_odds, entry))
     return [_rule(entry, overused[entry], len(samples)) for entry in ordered]
 
@@ -88,6 +89,14 @@ def _each_tic_once(counts: Mapping[Entry, int]) -> list[Entry]:
     }
     alone = counts.keys() - mostly_inside
     return [entry for entry in alone if not any(part in alone for part in _parts(entry, counts))]
+
+
+def _is_protected(entry: Entry, allowed: Collection[Entry]) -> bool:
+    """Whether banning the entry would ban something that is allowed: itself, or a phrase around it or within it."""
+    if entry in allowed:
+        return True
+    phrases = [phrase for phrase in allowed if len(phrase) > 1]
+    return any(_parts(phrase, {entry: 0}) or _parts(entry, {phrase: 0}) for phrase in phrases)
 
 
 def _parts(entry: Entry, known: Mapping[Entry, int]) -> list[Entry]:
