@@ -55,7 +55,7 @@ def test_another_model_has_moved(tiny: LanguageModel) -> None:
     assert [line.name for line in outcome.evidence][:2] == ["slop_per_1k_words", "slop_index"]
     assert lines["kl_per_token"].verdict == lines["perplexity_reference"].verdict == "changed"
     assert {name: line.n for name, line in lines.items()} == dict.fromkeys(lines, 6) | {"perplexity_reference": 12}
-    assert {line.group for name, line in lines.items() if name != "perplexity_reference"} == {"held-out prompts"}
+    assert {line.group for name, line in lines.items() if name != "perplexity_reference"} == {"prompts"}
     assert outcome.model is None, "nothing is trained"
 
 
