@@ -55,9 +55,9 @@ class Run:
         from planish.records.prompt_file import read_prompts
 
         sampling = self._sampling()
+        quieten_libraries()
         prompts = own_prompts() if self.prompts is None else read_prompts(self.prompts, as_opening=from_line is opening)
         self._make_folder()
-        quieten_libraries()
         started = time.monotonic()
         print(f"{' and '.join(models)}, {len(prompts[: self.limit])} prompts …", file=sys.stderr, flush=True)
         loaded = [load_model(name, self.device) for name in models]
@@ -102,14 +102,15 @@ def recipe_verb(app: typer.Typer, verb: Callable[..., None], samples: int, max_t
 
 def quieten_libraries() -> None:
     """Leave the terminal to planish."""
-    import os
+    import logging
+
+    from huggingface_hub.utils import logging as hub_logging
+    from transformers.utils import logging as transformers_logging
 
     # Its retries would be shown before the one line that says what is wrong.
-    os.environ.setdefault("HF_HUB_VERBOSITY", "critical")
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    hub_logging.set_verbosity(logging.CRITICAL)
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
     warnings.filterwarnings("ignore", module="transformers|trl|peft|torch")
     try:
         from datasets import disable_progress_bars
