@@ -9,6 +9,7 @@ from planish.errors import ModelError
 from planish.models.bundled import bundled_model
 from planish.models.language_model import LanguageModel
 from planish.models.tiny import tiny_llama
+from planish.models.tokens import Tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -40,12 +41,39 @@ def load_model(name: str, device: str = "cpu") -> LanguageModel:
             folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32 if device == "cpu" else "auto"
         )
     except Exception as error:  # a broken folder can break any part of two libraries
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        hint = "give a folder with config.json and *.safetensors, a Hub id, bundled, or tiny"
-        raise ModelError(f"cannot load the model {name!r}: {reason}", hint) from error
+        raise _cannot_load(name, error) from error
     loaded = LanguageModel(_moved(model, device), tokenizer, name)
     loaded.check()
     return loaded
+
+
+def load_tokens(name: str) -> Tokens:
+    """Load a model's tokenizer and configuration, without its weights: enough where a server has those.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    if name == "tiny":
+        return tiny_llama()
+    from transformers import AutoConfig, AutoTokenizer, GenerationConfig
+
+    folder = str(bundled_model()) if name == "bundled" else name
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except Exception as error:  # as above
+        raise _cannot_load(name, error) from error
+    try:
+        generation_config = GenerationConfig.from_pretrained(folder)
+    except OSError:  # many models have none
+        generation_config = GenerationConfig.from_model_config(config)
+    return Tokens(tokenizer, name, config, generation_config)
+
+
+def _cannot_load(name: str, error: Exception) -> ModelError:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    hint = "give a folder with config.json and *.safetensors, a Hub id, bundled, or tiny"
+    return ModelError(f"cannot load the model {name!r}: {reason}", hint)
 
 
 def best_device() -> str:
