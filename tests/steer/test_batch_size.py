@@ -37,7 +37,7 @@ def run_out(monkeypatch: pytest.MonkeyPatch, rows: int, columns: int, error: Run
 
     def feed(self: ColumnCache, tokens: Sequence[Sequence[int]]) -> torch.Tensor:
         hidden = plain(self, tokens)
-        if self.positions.numel() > rows * columns:
+        if len(self.lengths) * max(self.lengths) > rows * columns:
             raise error
         return hidden
 
@@ -86,10 +86,10 @@ def test_where_nobody_knows_what_is_free_there_is_a_batch_size_too(
 def test_an_engine_keeps_its_batch_size_with_the_reason(tiny: LanguageModel) -> None:
     found, asked = engine(tiny), engine(tiny, rows=3)
     assert found.generate(PROMPTS) == asked.generate(PROMPTS)
-    assert found.batch is not None
-    assert asked.batch is not None
-    assert asked.batch.rows == 3
-    assert all(str(batch.rows) in batch.reason for batch in (found.batch, asked.batch))
+    assert found.size is not None
+    assert asked.size is not None
+    assert asked.size.rows == 3
+    assert all(str(batch.rows) in batch.reason for batch in (found.size, asked.size))
 
 
 # --- when memory runs out all the same
@@ -105,13 +105,13 @@ def test_the_texts_are_the_same_when_memory_runs_out_on_the_way(
     scarce = engine(tiny, asked)
     assert scarce.generate(PROMPTS, samples=8, seed=2) == enough
     assert any(text.events for text in enough)
-    assert scarce.batch is not None
-    assert scarce.batch.rows < 16
-    assert "memory ran out" in scarce.batch.reason
+    assert scarce.size is not None
+    assert scarce.size.rows < 16
+    assert "memory ran out" in scarce.size.reason
     # What has been learned is not learned twice.
-    rows = scarce.batch.rows
+    rows = scarce.size.rows
     scarce.generate(PROMPTS[:1])
-    assert scarce.batch.rows == rows
+    assert scarce.size.rows == rows
 
 
 @pytest.mark.parametrize("error", [CPU_OUT_OF_MEMORY, CUDA_OUT_OF_MEMORY])

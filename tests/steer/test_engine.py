@@ -16,10 +16,11 @@ from planish.records.generation import Generation
 from planish.records.prompt import Prompt, opening, writing_prompt
 from planish.records.rule import BanRule
 from planish.steer.ban import Ban
+from planish.steer.batch import REWINDS, REWINDS_PER_TOKEN
 from planish.steer.cache import ColumnCache
 from planish.steer.cap import Cap
 from planish.steer.contrast import Contrast
-from planish.steer.engine import MOST_REJECTED, REWINDS_PER_TOKEN, Engine
+from planish.steer.engine import Engine
 from planish.steer.row import Row
 from planish.steer.sampling import Sampling
 from planish.steer.steer import MODEL, Adjustment, Needs, Rewind, Stage, Steer, Step
@@ -84,8 +85,12 @@ def test_without_steers_temperature_0_is_greedy_search(name: str, request: pytes
 def test_steers_act_by_stage_whatever_their_order(tiny: LanguageModel) -> None:
     other = tiny_llama(seed=1)
 
+    def value(hidden: Tensor, tokens: Tensor | None = None) -> Tensor:
+        values = -torch.sigmoid(hidden @ to_risk)
+        return values if tokens is None else values.gather(1, tokens)
+
     def texts(order: Sequence[int]) -> list[Generation]:
-        steers = [Contrast(other), ban_of(*"rmzb234"), Cap(lambda hidden: -torch.sigmoid(hidden @ to_risk), 0.0)]
+        steers = [Contrast(other), ban_of(*"rmzb234"), Cap(value, 0.0)]
         return Engine(tiny, [steers[index] for index in order], Sampling(max_tokens=12, top_p=0.9)).generate(PROMPTS, 4)
 
     to_risk = torch.randn(tiny.width, tiny.vocabulary, generator=torch.Generator().manual_seed(0))
@@ -168,7 +173,7 @@ def test_logits_that_are_no_numbers_fail_their_row_only(
 
 @pytest.mark.parametrize("position", [0, 3])
 def test_a_failing_row_in_a_dead_end_stops_nothing_else(tiny: LanguageModel, position: int) -> None:
-    cap = Cap(lambda hidden: torch.zeros(len(hidden), tiny.vocabulary), 0.0)
+    cap = Cap(lambda hidden, _=None: torch.zeros(len(hidden), tiny.vocabulary), 0.0)
     texts = Engine(tiny, [spoil("mix", PROMPTS[1], position), cap], SHORT).generate(PROMPTS)
     assert [text.status for text in texts] == ["ok", "failed", "ok"]
 
@@ -176,7 +181,7 @@ def test_a_failing_row_in_a_dead_end_stops_nothing_else(tiny: LanguageModel, pos
 def test_a_value_that_is_no_number_fails_its_row_only(tiny: LanguageModel) -> None:
     calls = 0
 
-    def value(hidden: Tensor) -> Tensor:
+    def value(hidden: Tensor, _: Tensor | None = None) -> Tensor:
         nonlocal calls
         calls += 1
         risks = torch.zeros(len(hidden), tiny.vocabulary)
@@ -223,10 +228,10 @@ def test_every_pass_of_a_model_is_all_tagged_or_all_untagged(
     seen: dict[ColumnCache, set[bool]] = {}
     plain = ColumnCache.add_rows
 
-    def add_rows(self: ColumnCache, prompts: Sequence[Sequence[int]]) -> None:
+    def add_rows(self: ColumnCache, prompts: Sequence[Sequence[int]], longest: int) -> None:
         kinds = {not set(prompt).isdisjoint(tagged.tags.values()) for prompt in prompts}
         seen.setdefault(self, set()).update(kinds)
-        plain(self, prompts)
+        plain(self, prompts, longest)
 
     monkeypatch.setattr(ColumnCache, "add_rows", add_rows)
     prompts = [PROMPTS[0], with_tag(PROMPTS[1]) if mixed else PROMPTS[1]]
@@ -400,7 +405,7 @@ def test_going_back_comes_to_an_end_and_what_was_let_pass_is_counted(
         assert text.status == "ok"
         assert text.finish in ("stop", "length")
         rewinds = [event for event in text.events if not event.let_pass]
-        assert len(rewinds) <= REWINDS_PER_TOKEN * sampling.max_tokens + MOST_REJECTED
+        assert len(rewinds) <= REWINDS_PER_TOKEN * sampling.max_tokens + REWINDS
         assert any(event.let_pass for event in text.events)
 
 

@@ -41,11 +41,12 @@ def test_draws_follow_the_distribution_that_they_are_drawn_from() -> None:
 
 def test_the_noise_of_neighbouring_keys_is_uncorrelated() -> None:
     def noise(sample: int = 0, position: int = 0, rewinds: int = 0, seed: int = 0) -> torch.Tensor:
-        return gumbel([(seed, "prompt", sample, position, rewinds)], 40_000, CPU)[0]
+        rows = [(seed, "prompt", sample, position, rewinds + 10 * row) for row in range(20)]
+        return gumbel(rows, 20_000, CPU)
 
-    neighbours = [noise(sample=1), noise(position=1), noise(rewinds=1), noise(seed=1), noise().roll(1)]
+    neighbours = [noise(sample=1), noise(position=1), noise(rewinds=1), noise(seed=1), noise().roll(1, 1)]
     for neighbour in neighbours:
-        assert stats.pearsonr(noise().numpy(), neighbour.numpy()).pvalue > 0.001
+        assert stats.pearsonr(noise().flatten().numpy(), neighbour.flatten().numpy()).pvalue > 0.001
 
 
 def test_draws_at_consecutive_positions_are_independent() -> None:
@@ -56,6 +57,8 @@ def test_draws_at_consecutive_positions_are_independent() -> None:
 
 
 def test_noise_is_finite_even_where_all_its_bits_are_set() -> None:
-    # Found by search: the 24 highest bits of this number are ones. Noise of -inf there would let a token win that was
+    # Found by search: the 23 highest bits of this number are ones. Noise of -inf there would let a token win that was
     # cut off, where the only one that is left has it.
-    assert gumbel([(39,)], 180_251, CPU).isfinite().all()
+    noise = gumbel([(6,)], 126_188, CPU)
+    assert noise.max() > 16.6
+    assert noise.isfinite().all()

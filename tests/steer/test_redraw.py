@@ -124,7 +124,7 @@ def test_a_row_goes_back_further_where_hardly_anything_is_left(tiny: LanguageMod
     def certain(row: Row, logits: Tensor) -> Tensor:
         pushed = logits.clone()
         if row.tokens == [likeliest]:
-            pushed[sure] = logits.logsumexp(-1) + 7
+            pushed[sure] = logits.logsumexp(-1) + 12
         return pushed
 
     refuse = Refuse(lambda row: [(1, "refused")] if row.tokens[:2] == [likeliest, sure] else [])

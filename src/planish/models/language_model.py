@@ -65,7 +65,11 @@ class LanguageModel(Tokens):
         return _digest(head.numpy().tobytes() for head in heads)
 
     def hidden(
-        self, ids: Tensor, position_ids: Tensor, mask: Callable[[int | None], Tensor], cache: "Cache | None" = None
+        self,
+        ids: Tensor,
+        position_ids: Tensor,
+        mask: Callable[[int | None], Tensor | None],
+        cache: "Cache | None" = None,
     ) -> Tensor:
         """Final hidden states, from which `head` makes logits.
 
@@ -73,7 +77,7 @@ class LanguageModel(Tokens):
             ids: (B, T) int64.
             position_ids: (B, T) int64.
             mask: given a window (how many positions back a token may look; None for all), the mask to be added to the
-                attention scores, (B, 1, T, C).
+                attention scores, (B, 1, T, C); None where every token may look at all columns.
             cache: keys and values of earlier columns; extended in place.
 
         Returns: (B, T, D)
@@ -91,10 +95,24 @@ class LanguageModel(Tokens):
         return states
 
     def head(self, hidden: Tensor) -> Tensor:
-        """Logits by the model's own head, with its softcaps and scalings: (..., D) to (..., V), float32.
+        """Logits by the model's own head, with its softcaps and scalings: (..., D) to (..., V), float32."""
+        if self._head_is_all:
+            logits: Tensor = self.model.get_output_embeddings()(hidden.to(self.model.dtype))
+            return logits.float()
+        return self._whole_head(hidden)
 
-        The model itself runs, with a stand-in for its decoder that hands back `hidden`: so whatever an architecture
-        does after its decoder is done here too.
+    @cached_property
+    def _head_is_all(self) -> bool:
+        """Whether nothing is done after the decoder but multiply by the head."""
+        probe = torch.linspace(-4, 4, self.width, device=self.device)[None]
+        with torch.no_grad():
+            alone = self.model.get_output_embeddings()(probe.to(self.model.dtype)).float()
+            return torch.equal(alone, self._whole_head(probe))
+
+    def _whole_head(self, hidden: Tensor) -> Tensor:
+        """The model itself runs, with a stand-in for its decoder that hands back `hidden`.
+
+        So whatever an architecture does after its decoder is done here too.
         """
         flat = hidden.reshape(1, -1, hidden.shape[-1]).to(self.model.dtype)
         with _decoder_replaced(self.model, _Finished(flat)):

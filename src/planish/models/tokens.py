@@ -25,6 +25,8 @@ class Tokens:
         self.name = name
         self._config = config
         self._generation_config = generation_config
+        self.pieces: dict[tuple[int, int], str] = {}
+        """What a token adds to a text whose last token is another one: `Row` fills it in."""
 
     @property
     def is_chat(self) -> bool:
@@ -41,6 +43,11 @@ class Tokens:
     def context(self) -> int:
         """How many tokens fit, prompt included."""
         return int(getattr(self._config, "max_position_embeddings", 2**31))
+
+    @cached_property
+    def special_ids(self) -> frozenset[int]:
+        """The tokens that leave nothing in a text."""
+        return frozenset(self.tokenizer.all_special_ids)
 
     @property
     def end_ids(self) -> frozenset[int]:

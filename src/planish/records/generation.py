@@ -5,6 +5,7 @@ from typing import Literal
 
 from planish.errors import DataError
 from planish.records.record import Record
+from planish.records.trace import Trace
 
 
 class Event(Record):
@@ -32,6 +33,7 @@ class Generation(Record):
     `char_ends[i]` is how many characters of `text` stand once token `i` is written. `branches` are abandoned paths that
     still hold events: their generated tokens, up to the last event. `tokens_spent` counts every token that was drawn.
     `id` names the draw (prompt, seed, sample): the same draw from another model or under a steer has the same id.
+    `trace` has an entry a token where one was asked for.
     """
 
     id: str
@@ -50,6 +52,7 @@ class Generation(Record):
     template_hash: str = ""
     status: Literal["ok", "failed"] = "ok"
     error: str = ""
+    trace: tuple[Trace, ...] = ()
 
 
 def successes(generations: Sequence[Generation]) -> list[Generation]:

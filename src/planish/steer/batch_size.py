@@ -10,13 +10,14 @@ from transformers import DynamicCache
 
 from planish.errors import ModelError
 from planish.models.language_model import LanguageModel
-from planish.steer.cache import MOST_DEAD
 
 # From here on more rows at once make no text come sooner: a processor is busy with fewer than a graphics card.
 MOST_ROWS = {"cpu": 64}
 MOST_ROWS_ELSEWHERE = 256
 # The caches may fill this much of what is free: a cache that grows is copied, and prompts are read all at once.
 CACHE_SHARE = 0.4
+# A cache that grows is there twice for a moment: as it was, at half its size at most, and as it will be.
+GROWING = 1.5
 # A step holds so many vectors of one float32 a logit for each row: the stages, a sort for top-p, the noise.
 VECTORS_A_ROW = 16
 
@@ -46,8 +47,8 @@ def fitting_batch_size(models: Collection[LanguageModel], tokens: int) -> BatchS
 
 
 def row_bytes(model: LanguageModel, tokens: int) -> float:
-    """What a row of so many tokens takes at most: its columns in the cache, dead ones included, and its logits."""
-    return tokens * cache_bytes_per_token(model) / (1 - MOST_DEAD) + VECTORS_A_ROW * 4 * model.vocabulary
+    """What a row of so many tokens takes at most: its columns in the cache, and its logits."""
+    return GROWING * tokens * cache_bytes_per_token(model) + VECTORS_A_ROW * 4 * model.vocabulary
 
 
 @torch.no_grad()

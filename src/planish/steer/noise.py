@@ -1,12 +1,15 @@
 """Random draws that belong to a row: they do not depend on which other rows are in the batch, nor on the device."""
 
 import hashlib
+import struct
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-_GOLDEN = -7046029254386353131  # 2^64 / golden ratio, as a signed 64-bit number
+# 2^32 / golden ratio, and the factors of the mixer, as signed 32-bit numbers.
+_GOLDEN = -1640531527
+_FACTORS = (2146121005, -2073254261)
 
 
 def gumbel(keys: Sequence[tuple[object, ...]], vocabulary: int, device: torch.device) -> Tensor:
@@ -14,26 +17,26 @@ def gumbel(keys: Sequence[tuple[object, ...]], vocabulary: int, device: torch.de
 
     The token with the largest sum of log-probability and noise is a draw from the distribution.
 
-    Source: Steele, Lea and Flood, Fast splittable pseudorandom number generators (OOPSLA 2014), SplitMix64; Maddison,
-    Tarlow and Minka, A* sampling (2014), section 2, for the Gumbel-max draw.
+    Source: Wellons, Prospecting for hash functions (2018), lowbias32, on a counter, with half of the key before and
+    half of it inside; Maddison, Tarlow and Minka, A* sampling (2014), section 2, for the Gumbel-max draw.
     """
-    seeds = torch.tensor([_seed(key) for key in keys], dtype=torch.int64, device=device)
-    bits = _mix(seeds[:, None] + torch.arange(1, vocabulary + 1, device=device) * _GOLDEN)
+    seeds = torch.tensor([_seeds(key) for key in keys], dtype=torch.int32, device=device)
+    bits = torch.arange(1, vocabulary + 1, dtype=torch.int32, device=device) * _GOLDEN + seeds[:, :1]
+    bits ^= _shift(bits, 16)
+    bits *= _FACTORS[0]
+    bits += seeds[:, 1:]
+    bits ^= _shift(bits, 15)
+    bits *= _FACTORS[1]
+    bits ^= _shift(bits, 16)
     # 23 bits and a half fill a float32 exactly, so that no draw is 0 or 1 and both logarithms are finite.
-    uniform = (_shift(bits, 41).float() + 0.5) / 2**23
-    return -torch.log(-torch.log1p(-uniform))
+    uniform = _shift(bits, 9).float().add_(0.5).mul_(2.0**-23)
+    return uniform.log_().neg_().log_().neg_()
 
 
-def _seed(key: tuple[object, ...]) -> int:
-    return int.from_bytes(hashlib.blake2b(repr(key).encode(), digest_size=8).digest(), "little", signed=True)
-
-
-def _mix(bits: Tensor) -> Tensor:
-    bits = (bits ^ _shift(bits, 30)) * -4658895280553007687
-    bits = (bits ^ _shift(bits, 27)) * -7723592293110705685
-    return bits ^ _shift(bits, 31)
+def _seeds(key: tuple[object, ...]) -> tuple[int, int]:
+    return struct.unpack("<ii", hashlib.blake2b(repr(key).encode(), digest_size=8).digest())
 
 
 def _shift(bits: Tensor, by: int) -> Tensor:
     """Shift right and fill with zeros: torch's own shift repeats the sign."""
-    return (bits >> by) & ((1 << (64 - by)) - 1)
+    return (bits >> by).bitwise_and_((1 << (32 - by)) - 1)

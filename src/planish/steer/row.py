@@ -3,24 +3,31 @@
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from planish.models.tokens import Tokens
 from planish.records.generation import Event, Generation
 from planish.records.prompt import Prompt
+from planish.records.trace import Trace
+
+if TYPE_CHECKING:
+    from planish.steer.plan import Plan
 
 # So many ids of context let the next one decode as it would in the whole text.
 WINDOW = 8
+# What pairs of tokens look like is kept for so many.
+MOST_PIECES = 2**17
 
 
 @dataclass
 class Row:
     """The text so far, and everything needed to go back in it. Steers read it; only the engine writes it.
 
-    Lists with an entry a token: `tokens`, `pieces` (the characters it added), `probabilities` (before anything was
-    forbidden or cut off) and `states` (of the steers' matchers). `rejected[position]` holds the tokens that may not
-    stand there again while all before them stays, with their probabilities. `rewinds` counts how often the row went
-    back, `spent` every token that was drawn.
+    Lists with an entry a token: `tokens`, `pieces` (the characters it added), `char_ends` (how many characters stand
+    after it), `probabilities` (before anything was forbidden or cut off), `states` (of the steers' matchers) and, where
+    the plan asks for them, `traces`. `rejected[position]` holds the tokens that may not stand there again while all
+    before them stays, with their probabilities. `rewinds` counts how often the row went back, `spent` every token that
+    was drawn. The first `settled_chars` characters, those of the first `settled` tokens, will never be taken back.
     """
 
     prompt: Prompt
@@ -28,15 +35,20 @@ class Row:
     seed: int
     prompt_ids: Mapping[str, Sequence[int]]
     limit: int
+    plan: "Plan | None" = None
+    first_states: Mapping[int, Any] = field(default_factory=dict)
     tokens: list[int] = field(default_factory=list)
     pieces: list[str] = field(default_factory=list)
+    char_ends: list[int] = field(default_factory=list)
     probabilities: list[float] = field(default_factory=list)
     states: list[Mapping[int, Any]] = field(default_factory=list)
+    traces: list[Trace] = field(default_factory=list)
     rejected: dict[int, dict[int, float]] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     branches: list[tuple[int, ...]] = field(default_factory=list)
     rewinds: int = 0
     spent: int = 0
+    settled: int = 0
     finish: Literal["stop", "length", "failed"] | None = None
     error: str = ""
 
@@ -46,25 +58,49 @@ class Row:
         return "".join(self.pieces)
 
     @property
-    def char_ends(self) -> list[int]:
-        """How many characters stand after each token."""
-        return list(accumulate(map(len, self.pieces)))
+    def settled_chars(self) -> int:
+        """So many characters at the front will never be taken back."""
+        return self.char_ends[self.settled - 1] if self.settled else 0
 
     def ids(self, model: str) -> list[int]:
         """Everything one model has before it: its prompt and the text."""
         return [*self.prompt_ids[model], *self.tokens]
 
+    def last_id(self, model: str) -> int:
+        """The last of them."""
+        return self.tokens[-1] if self.tokens else self.prompt_ids[model][-1]
+
+    def newest_text(self, tokens: Tokens, model: str, token: int) -> str:
+        """The characters that one token more would add; none while a character is still missing some of its bytes."""
+        is_whole = not self.pieces or self.pieces[-1] != ""
+        last = self.last_id(model)
+        if is_whole and (piece := tokens.pieces.get((last, token))) is not None:
+            return piece
+        latest, settled = self.decoding_window(model)
+        piece = tokens.newest_text([*latest, token], settled)
+        # Between a special token and the next one, what was before shines through.
+        if is_whole and last not in tokens.special_ids:
+            if len(tokens.pieces) >= MOST_PIECES:
+                tokens.pieces.clear()
+            tokens.pieces[last, token] = piece
+        return piece
+
     def decoding_window(self, model: str) -> tuple[list[int], int]:
         """The latest ids, and how many of them make up whole characters: what it takes to decode one id more."""
+        wholes: list[int] = []
+        for at in range(len(self.pieces), 0, -1):
+            if self.pieces[at - 1]:
+                wholes.append(at)
+            if len(wholes) == WINDOW:
+                return self.tokens[wholes[-1] :], wholes[0] - wholes[-1]
         prompt = list(self.prompt_ids[model][-WINDOW:])
-        wholes = [0, *(at for at, piece in enumerate(self.pieces, start=1) if piece)]
-        start = wholes[max(0, len(wholes) - WINDOW)]
-        front = [] if start else prompt
-        return [*front, *self.tokens[start:]], len(front) + wholes[-1] - start
+        return [*prompt, *self.tokens], len(prompt) + (wholes[0] if wholes else 0)
 
     def start_again(self) -> None:
         """Forget everything that was written."""
-        vars(self).update(vars(Row(self.prompt, self.sample, self.seed, self.prompt_ids, self.limit)))
+        vars(self).update(
+            vars(Row(self.prompt, self.sample, self.seed, self.prompt_ids, self.limit, self.plan, self.first_states))
+        )
 
     def stop(self, length: int) -> None:
         """End the text after `length` characters; tokens of which no character is left are dropped.
@@ -76,6 +112,7 @@ class Row:
         self._branch_off(kept)
         if kept:
             self.pieces[kept - 1] = self.pieces[kept - 1][: length - begins[kept - 1]]
+            self.char_ends[kept - 1] = length
         self._cut(kept)
         self.finish = "stop"
 
@@ -95,6 +132,7 @@ class Row:
             ]
         self.tokens.append(token)
         self.pieces.append(piece)
+        self.char_ends.append((self.char_ends[-1] if self.char_ends else 0) + len(piece))
         self.probabilities.append(probability)
         self.spent += 1
 
@@ -123,6 +161,20 @@ class Row:
         self.rewinds += 1
         self.finish = None
 
+    def settle(self, held_chars: int) -> None:
+        """Say that only the latest characters can still be taken back, and no token before theirs."""
+        sure = self.char_ends[-1] - held_chars if self.char_ends else 0
+        while self.settled < len(self.tokens) and self.char_ends[self.settled] <= sure:
+            self.settled += 1
+
+    def tail(self, length: int) -> str:
+        """At least the last `length` characters, or all."""
+        at, have = len(self.pieces), 0
+        while at and have < length:
+            at -= 1
+            have += len(self.pieces[at])
+        return "".join(self.pieces[at:])
+
     def _branch_off(self, position: int) -> None:
         """Put events from `position` on onto a branch: what they speak of is about to go."""
         stranded = [event for event in self.events if event.path == 0 and event.position >= position]
@@ -134,7 +186,7 @@ class Row:
             ]
 
     def _cut(self, position: int) -> None:
-        for entries in (self.tokens, self.pieces, self.probabilities, self.states):
+        for entries in (self.tokens, self.pieces, self.char_ends, self.probabilities, self.states, self.traces):
             del entries[position:]
 
     def generation(self, model: str, model_hash: str, template_hash: str) -> Generation:
@@ -156,4 +208,5 @@ class Row:
             template_hash=template_hash,
             status="failed" if self.error else "ok",
             error=self.error,
+            trace=tuple(self.traces),
         )

@@ -75,13 +75,24 @@ class Sampling(Settings):
         too_short = [index for index, text in enumerate(texts) if len(text) < self.min_tokens]
         if too_short:
             logits = logits.clone()
-            logits[torch.tensor(too_short)[:, None], list(end_ids)] = -torch.inf
+            ends = list(end_ids)
+            if len(too_short) == len(texts):
+                logits[:, ends] = -torch.inf
+            else:
+                logits[torch.tensor(too_short)[:, None], ends] = -torch.inf
         return logits
 
     def stop_start(self, text: str, newest: int) -> int | None:
         """Where the first stop string begins that the newest characters have completed."""
         starts = (text.find(string, max(0, len(text) - newest - len(string) + 1)) for string in self.stop)
         return min((start for start in starts if start >= 0), default=None)
+
+    def stop_begun(self, text: str) -> int:
+        """How many of the last characters may be the beginning of a stop string."""
+        return max(
+            (length for string in self.stop for length in range(1, len(string)) if text.endswith(string[:length])),
+            default=0,
+        )
 
     def truncate(self, logits: Tensor) -> Tensor:
         """Apply temperature, top-k, top-p and min-p: (B, V) to (B, V), -inf where a token is cut off."""

@@ -6,7 +6,7 @@ and answers; it keeps nothing between steps. Axes: `B` rows, `V` vocabulary, `D`
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -20,6 +20,8 @@ from planish.text.span import Span
 MODEL = "model"
 
 Stage = Literal["mix", "forbid", "cap"]
+
+RETRIES = 32
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,15 @@ class Step:
 
 
 class Rewind(NamedTuple):
-    """Row `row` (an index into the step's rows) must go back and write something else at `position`."""
+    """Row `row` (an index into the step's rows) must go back and write something else at `position`.
+
+    When `retries` tokens were rejected there, it goes back further.
+    """
 
     row: int
     position: int
     rule: str
+    retries: int = RETRIES
 
 
 class Adjustment(NamedTuple):
@@ -80,6 +86,10 @@ class Steer(Protocol):
     def prepare(self, prompt: Prompt) -> Mapping[str, Prompt]:
         """What each model is to see; models left out see `prompt`."""
         return {}
+
+    def begin(self, prompt: str) -> Any:
+        """The state of its matcher before the first character of a text after this prompt."""
+        return None if self.needs.matcher is None else self.needs.matcher.start
 
     def adjust(self, step: Step) -> Adjustment:
         """Before a token is drawn."""

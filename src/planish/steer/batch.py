@@ -1,0 +1,195 @@
+"""The continuous batch: rows that are written together, joined and left by others at any time."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from planish.models.language_model import LanguageModel
+from planish.steer.cache import ColumnCache
+from planish.steer.draw import NOT_NUMBERS, Draw, draw_tokens
+from planish.steer.plan import Plan
+from planish.steer.row import Row
+from planish.steer.steer import MODEL, Rewind, Step
+from planish.text.span import Span
+
+# At one position never so much is taken away that less probability than this is left: what remains would not be what
+# the model says. The row goes back further instead.
+LEAST_LEFT = 0.01
+# How often a row may go back: so often, and so often for every token that it may reach. After that, hits are let pass.
+REWINDS = 32
+REWINDS_PER_TOKEN = 2
+
+
+class Batch:
+    """Rows on one model, with its companions in lock step; each row is steered by its own plan.
+
+    A text does not depend on what else is in the batch.
+    """
+
+    def __init__(self, models: Mapping[str, LanguageModel]) -> None:
+        self.rows: list[Row] = []
+        self._models = models
+        self._caches = {name: ColumnCache(model) for name, model in models.items()}
+
+    @torch.no_grad()
+    def join(self, rows: Sequence[Row]) -> None:
+        """Take rows in, with their prompts read."""
+        for name, cache in self._caches.items():
+            # All but the last token: that one is read in the step, as every other row's last token is.
+            longest = max((len(row.prompt_ids[name]) + row.limit for row in rows), default=0)
+            cache.add_rows([row.prompt_ids[name][:-1] for row in rows], longest)
+        self.rows.extend(rows)
+
+    def leave(self, rows: Sequence[Row]) -> None:
+        """Go on without these."""
+        gone = {id(row) for row in rows}
+        staying = [index for index, row in enumerate(self.rows) if id(row) not in gone]
+        # Who stands behind the new end moves into a place that has become free; nobody else moves.
+        movers = [index for index in staying if index >= len(staying)]
+        free = iter(movers)
+        order = [index if id(self.rows[index]) not in gone else next(free) for index in range(len(staying))]
+        for cache in self._caches.values():
+            cache.keep_rows(order)
+        self.rows[:] = [self.rows[index] for index in order]
+
+    @torch.no_grad()
+    def step(self) -> list[Row]:
+        """Write one token in each row, or go back in it; returns the rows that have just finished, which have left."""
+        hidden = {name: cache.feed([(row.last_id(name),) for row in self.rows]) for name, cache in self._caches.items()}
+        vocabulary = self._models[MODEL].vocabulary
+        # A companion may have been padded to more logits than the model has.
+        logits = {name: self._models[name].head(states)[:, :vocabulary] for name, states in hidden.items()}
+        for plan, places in self._plans():
+            rows, its_logits, its_hidden = self.rows, logits, hidden[MODEL]
+            if len(places) < len(self.rows):
+                rows = [self.rows[place] for place in places]
+                its_logits = {name: scores[places] for name, scores in logits.items()}
+                its_hidden = its_hidden[places]
+            draw = draw_tokens(plan, rows, its_logits, its_hidden, self._models[MODEL])
+            self._write_all(plan, Step(rows, its_logits, its_hidden), draw, places)
+        finished = [row for row in self.rows if row.finish is not None]
+        if finished:
+            self.leave(finished)
+        return finished
+
+    def _plans(self) -> list[tuple[Plan, list[int]]]:
+        """The plans, and where their rows stand."""
+        places: dict[Plan, list[int]] = {}
+        for place, row in enumerate(self.rows):
+            assert row.plan is not None
+            places.setdefault(row.plan, []).append(place)
+        return list(places.items())
+
+    def _write_all(self, plan: Plan, step: Step, draw: Draw, places: Sequence[int]) -> None:
+        """Write what was drawn, let the steers review it, and settle what can no longer change."""
+        spans: dict[int, list[list[Span]]] = {}
+        held = [0] * len(places)
+        for index, (row, fault) in enumerate(zip(step.rows, draw.faults, strict=True)):
+            dead_end = draw.dead_ends.get(index)
+            if fault:
+                self._fail(row, fault, places[index])
+            elif dead_end is None or not self._go_back(row, dead_end, places[index]):
+                spans[index], held[index] = self._write(plan, row, index, draw)
+        gone_back = self._review(plan, step, spans, places)
+        if plan.is_streamed:
+            for index in spans.keys() - gone_back:
+                row = step.rows[index]
+                stop_begun = plan.sampling.stop_begun(row.tail(_longest_stop(plan)))
+                row.settle(0 if row.finish else max(held[index], stop_begun))
+
+    def _fail(self, row: Row, fault: str, place: int) -> None:
+        row.fail(fault)
+        if fault == NOT_NUMBERS:
+            for cache in self._caches.values():
+                cache.wipe(place)
+
+    def _write(self, plan: Plan, row: Row, index: int, draw: Draw) -> tuple[list[list[Span]], int]:
+        """Write a token down; returns the spans that it completes, a list a steer, and how many characters to hold."""
+        model, token = self._models[MODEL], draw.tokens[index]
+        ended = token in model.end_ids
+        piece = "" if ended else row.newest_text(model, MODEL, token)
+        row.write(token, piece, draw.probabilities[index])
+        if draw.traces:
+            row.traces.append(draw.traces[index].model_copy(update={"text": piece}))
+        if index in draw.dead_ends:
+            row.let_pass(len(row.tokens) - 1, draw.dead_ends[index].rule)
+        if plan.sampling.stop and (length := _stops_at(plan, row, len(piece))) is not None:
+            return self._stop(plan, row, length), 0
+        if ended or len(row.tokens) == row.limit:
+            row.finish = "stop" if ended else "length"
+        states, found, held = self._match(plan, row, piece, is_end=row.finish is not None)
+        row.states.append(states)
+        return found, held
+
+    def _stop(self, plan: Plan, row: Row, length: int) -> list[list[Span]]:
+        """End a row before a stop string, and return what that completes."""
+        pieces = list(row.pieces)
+        row.stop(length)
+        if not row.tokens:
+            return [[] for _ in plan.steers]
+        _, found, _ = self._match(plan, row, row.pieces[-1], is_end=True)
+        # All but the newest token were matched before, and some of what they completed may be left.
+        before_newest = "".join(pieces[len(row.tokens) - 1 : -1])
+        _, known, _ = self._match(plan, row, before_newest, is_end=False)
+        return [[span for span in new if span not in old] for new, old in zip(found, known, strict=True)]
+
+    def _match(self, plan: Plan, row: Row, piece: str, is_end: bool) -> tuple[Mapping[int, Any], list[list[Span]], int]:
+        """The matchers' states after a row's last token, if that wrote `piece`; what it completes; how much to hold."""
+        found: list[list[Span]] = [[] for _ in plan.steers]
+        if not plan.matchers:
+            return {}, found, 0
+        before = row.states[len(row.tokens) - 2] if len(row.tokens) > 1 else row.first_states
+        states, held = {}, 0
+        for at, matcher in plan.matchers.items():
+            match = matcher.feed(before[at], piece)
+            states[at] = match.state
+            found[at] = match.spans + (matcher.finish(match.state) if is_end else [])
+            held = max(held, match.held_chars)
+        return states, found, held
+
+    def _review(self, plan: Plan, step: Step, spans: dict[int, list[list[Span]]], places: Sequence[int]) -> set[int]:
+        """Let every steer see what was written, and go back once a row, as far as any asks; returns these rows."""
+        asked: list[Rewind] = []
+        for at, steer in enumerate(plan.steers):
+            found = [spans[index][at] if index in spans else [] for index in range(len(step.rows))]
+            asked += steer.review(Step(step.rows, step.logits, step.hidden, found))
+        gone_back: set[int] = set()
+        for rewind in sorted(asked, key=lambda rewind: rewind.position):
+            # A row that wrote nothing has nothing new to review; what stood behind a rewind is gone.
+            if rewind.row in spans and rewind.row not in gone_back:
+                row = step.rows[rewind.row]
+                if self._go_back(row, rewind, places[rewind.row]):
+                    gone_back.add(rewind.row)
+                else:
+                    row.let_pass(rewind.position, rewind.rule)
+        return gone_back
+
+    def _go_back(self, row: Row, rewind: Rewind, place: int) -> bool:
+        """Go back to the asked position, or before it where too little would be left there."""
+        position = rewind.position
+        while position >= row.settled and not _can_draw_again(row, position, rewind.retries):
+            position -= 1
+        if position < row.settled or row.rewinds >= REWINDS_PER_TOKEN * row.limit + REWINDS:
+            return False
+        row.rewind(position, rewind.rule)
+        for name, cache in self._caches.items():
+            # One token more than stays true: it is read again, for the distribution at `position`.
+            cache.rewind(place, len(row.prompt_ids[name]) + position - 1)
+        return True
+
+
+def _stops_at(plan: Plan, row: Row, newest: int) -> int | None:
+    """After how many characters the text ends, because its newest ones complete a stop string."""
+    tail = row.tail(newest + _longest_stop(plan))
+    start = plan.sampling.stop_start(tail, newest)
+    return None if start is None else row.char_ends[-1] - len(tail) + start
+
+
+def _longest_stop(plan: Plan) -> int:
+    return max(map(len, plan.sampling.stop), default=0)
+
+
+def _can_draw_again(row: Row, position: int, retries: int) -> bool:
+    rejected = row.rejected.get(position, {}) | {row.tokens[position]: row.probabilities[position]}
+    return len(rejected) <= retries and 1 - sum(rejected.values()) >= LEAST_LEFT
