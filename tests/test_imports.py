@@ -13,7 +13,10 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
     assert HEAVY & loaded == set()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["antislop", "--help"], ["demo", "--help"], ["resume", "--help"]])
+VERBS = ["antislop", "demo", "resume", "generate", "chat", "serve", "bans"]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], *([verb, "--help"] for verb in VERBS)])
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     loaded = modules_after(
         f"""

@@ -9,7 +9,14 @@ PlanishError             1    anything a user can mend
 """
 
 # Which extra brings a package that the core does without.
-EXTRA_OF = {"accelerate": "train", "datasets": "train", "peft": "train", "trl": "train"}
+EXTRA_OF = {
+    "accelerate": "train",
+    "datasets": "train",
+    "peft": "train",
+    "starlette": "serve",
+    "trl": "train",
+    "uvicorn": "serve",
+}
 
 
 class PlanishError(Exception):

@@ -17,6 +17,7 @@ from planish.records.prompt import Message, Prompt
 from planish.records.record import Record, read_records, write_records
 from planish.records.rule import BanRule, Overuse
 from planish.records.score import Failure, Score
+from planish.records.trace import Trace
 from planish.text.span import Span
 from planish.train.ftpo import TrainingEpoch
 
@@ -29,6 +30,15 @@ TURNS = st.lists(MESSAGE, max_size=2).map(tuple)
 TEXT_OR_TURNS = TEXT | TURNS
 SPAN = st.builds(Span, st.integers(0), st.integers(0), TEXT)
 EVENT = st.builds(Event, replacement=st.none() | st.integers(0), path=st.integers(0))
+TRACE = st.builds(
+    Trace,
+    token=st.integers(0, 10**6),
+    text=TEXT,
+    probability=FLOAT,
+    drawn_probability=FLOAT,
+    top=st.lists(st.tuples(st.integers(0), FLOAT), max_size=2).map(tuple),
+    steers=st.dictionaries(TEXT, FLOAT, max_size=2),
+)
 POINT = st.builds(Point, chosen=IDS, chosen_probs=st.lists(FLOAT, max_size=3).map(tuple))
 OVERUSE = st.builds(
     Overuse, **dict.fromkeys(("rate_per_1k_words", "human_rate_per_1k_words", "log_odds", "z", "q"), FLOAT)
@@ -41,12 +51,14 @@ KINDS: dict[type[Record], st.SearchStrategy[Record]] = {
     Overuse: OVERUSE,
     BanRule: st.builds(BanRule, reason=TEXT, overuse=st.none() | OVERUSE),
     Event: EVENT,
+    Trace: TRACE,
     Generation: st.builds(
         Generation,
         events=st.lists(EVENT, max_size=2).map(tuple),
         branches=st.lists(IDS, max_size=2).map(tuple),
         tokens_spent=st.integers(0),
         error=TEXT,
+        trace=st.lists(TRACE, max_size=2).map(tuple),
         status=st.sampled_from(["ok", "failed"]),
     ),
     Point: POINT,

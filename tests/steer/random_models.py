@@ -79,7 +79,7 @@ DECODED: dict[str, Callable[[], PreTrainedConfig]] = {
     "qwen2": lambda: Qwen2Config(**COMMON, use_sliding_window=True, sliding_window=WINDOW, layer_types=MIXED),
 }
 
-REFUSED: dict[str, Callable[[], PreTrainedConfig]] = {
+ALONE: dict[str, Callable[[], PreTrainedConfig]] = {
     "linear attention": lambda: MambaConfig(vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2, state_size=4),
     "recurrent state": lambda: RwkvConfig(
         vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2, attention_hidden_size=32

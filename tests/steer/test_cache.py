@@ -3,11 +3,15 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
-from random_models import DECODED, REFUSED, UNUSUAL, VOCABULARY, fresh_logits, random_model
+from random_models import ALONE, DECODED, UNUSUAL, VOCABULARY, fresh_logits, random_model
 
-from planish.errors import ModelError
 from planish.models.language_model import LanguageModel
+from planish.models.scoring import token_log_probs
+from planish.records.prompt import opening
 from planish.steer.cache import ColumnCache
+from planish.steer.engine import Engine
+from planish.steer.sampling import Sampling
+from planish.steer.single_rows import rows_of
 
 # In float32 the order of summation, which a batch changes, moves logits of order 1 to 10 by some 1e-5.
 TOLERANCE = 1e-4
@@ -116,26 +120,33 @@ def test_a_row_that_is_fed_nothing_harms_nobody_in_half_precision() -> None:
         torch.testing.assert_close(model.head(state), fresh_logits(model, row), atol=0.3, rtol=0.05)
 
 
-@pytest.mark.parametrize("kind", list(REFUSED))
-def test_a_model_that_rows_cannot_share_is_refused_every_time(kind: str) -> None:
-    model = random_model(REFUSED[kind]())
-    for _ in range(2):
-        with pytest.raises(ModelError):
-            ColumnCache(model).add_rows([[3, 4, 5]])
+@pytest.mark.parametrize("kind", list(ALONE))
+def test_a_model_whose_rows_cannot_share_a_pass_says_why(kind: str) -> None:
+    assert random_model(ALONE[kind]()).alone_because
 
 
-@pytest.mark.parametrize("kind", list(UNUSUAL))
+@pytest.mark.parametrize("kind", [*ALONE, *UNUSUAL])
 @torch.no_grad()
-def test_an_unusual_model_is_decoded_right_or_refused_every_time(kind: str) -> None:
-    model = random_model(UNUSUAL[kind]())
+def test_an_unusual_model_is_decoded_right(kind: str) -> None:
+    model = random_model((ALONE | UNUSUAL)[kind]())
     first, second = list(range(3, 63)), list(range(40, 60))
-    for _ in range(2):
-        cache = ColumnCache(model)
-        try:
-            cache.add_rows([first, second])
-            cache.rewind(0, 50)
-            logits = model.head(cache.feed([[50, 51], [52]]))
-        except ModelError:
-            continue
-        torch.testing.assert_close(logits[0], fresh_logits(model, [*first[:50], 50, 51]), atol=TOLERANCE, rtol=0)
-        torch.testing.assert_close(logits[1], fresh_logits(model, [*second, 52]), atol=TOLERANCE, rtol=0)
+    cache = rows_of(model)
+    cache.add_rows([first, second])
+    cache.feed([[7], [8]])
+    cache.rewind(0, 50)
+    logits = model.head(cache.feed([[50, 51], [52]]))
+    torch.testing.assert_close(logits[0], fresh_logits(model, [*first[:50], 50, 51]), atol=TOLERANCE, rtol=0)
+    torch.testing.assert_close(logits[1], fresh_logits(model, [*second, 8, 52]), atol=TOLERANCE, rtol=0)
+    cache.keep_rows([1, 1, 0])
+    logits = model.head(cache.feed([[9], [10], []]))
+    torch.testing.assert_close(logits[0], fresh_logits(model, [*second, 8, 52, 9]), atol=TOLERANCE, rtol=0)
+    torch.testing.assert_close(logits[1], fresh_logits(model, [*second, 8, 52, 10]), atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize("kind", list(ALONE))
+def test_texts_of_a_model_that_is_read_alone_are_scored_as_they_were_drawn(kind: str) -> None:
+    model = random_model(ALONE[kind]())
+    (text,) = Engine(model, sampling=Sampling(max_tokens=12)).generate([opening("1234")], top=1)
+    ((_, scores),) = token_log_probs(model, [text])
+    drawn = torch.tensor([trace.probability for trace in text.trace])
+    torch.testing.assert_close(scores.exp(), drawn, atol=TOLERANCE, rtol=1e-3)

@@ -1,16 +1,22 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 from custom_steers import Script
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 from scipy import optimize
 from torch import Tensor
 
 from planish.models.language_model import LanguageModel
 from planish.records.generation import Event, Generation
 from planish.records.prompt import opening
-from planish.steer.cap import DEAD_END, Cap, capped
+from planish.steer.cap import DEAD_END, Cap, Value, capped, tightest
 from planish.steer.engine import Engine
 from planish.steer.sampling import Sampling
+from planish.steer.steer import MODEL, Step
 
 PROMPT = opening("Hello")
 CASES = 10_000
@@ -27,6 +33,20 @@ def by_bisection(probabilities: Tensor, caps: Tensor) -> Tensor:
         too_little = torch.minimum(middle * wanted, caps).sum(-1, keepdim=True) < 1
         low, high = torch.where(too_little, middle, low), torch.where(too_little, high, middle)
     return torch.minimum(high * wanted, caps)
+
+
+def by_sorting(probabilities: Tensor, caps: Tensor) -> Tensor:
+    """The same, exactly: while λ grows, tokens reach their caps in the order of cap / π."""
+    support = probabilities > 0
+    wanted, caps = probabilities.double(), torch.where(support, caps, 0.0).double()
+    order = torch.where(support, caps / wanted, torch.inf).argsort(-1)
+    caps_in_order, wanted_in_order = caps.gather(-1, order), wanted.gather(-1, order)
+    left = 1 - (caps_in_order.cumsum(-1) - caps_in_order)
+    scales = left / wanted_in_order.flip(-1).cumsum(-1).flip(-1)
+    fits = (wanted_in_order > 0) & (scales * wanted_in_order <= caps_in_order)
+    scale = torch.where(fits, scales, -torch.inf).amax(-1, keepdim=True)
+    scale = torch.where(fits.any(-1, keepdim=True), scale, torch.inf)
+    return torch.where(support, torch.minimum(scale * wanted, caps), 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -71,11 +91,12 @@ def test_there_is_no_projection_exactly_where_the_caps_that_are_left_sum_to_less
     assert ((caps.sum(-1) >= 1) & ~feasible).any()
 
 
-def test_the_projection_is_the_one_that_bisection_finds(cases: tuple[Tensor, Tensor]) -> None:
+def test_the_projection_is_the_one_that_slow_references_find(cases: tuple[Tensor, Tensor]) -> None:
     probabilities, caps = cases
     projected, feasible = capped(probabilities, caps)
-    wanted = by_bisection(probabilities[feasible], caps[feasible])
-    torch.testing.assert_close(projected[feasible].double(), wanted, atol=1e-6, rtol=1e-5)
+    for slow in (by_bisection, by_sorting):
+        wanted = slow(probabilities[feasible], caps[feasible])
+        torch.testing.assert_close(projected[feasible].double(), wanted, atol=1e-6, rtol=1e-5)
 
 
 def test_where_there_is_none_everything_is_on_the_least_risk_that_is_left(cases: tuple[Tensor, Tensor]) -> None:
@@ -118,10 +139,110 @@ def test_caps_of_1_change_nothing(cases: tuple[Tensor, Tensor]) -> None:
     torch.testing.assert_close(projected, probabilities, atol=1e-6, rtol=1e-5)
 
 
+def test_a_row_is_projected_as_if_it_stood_alone(cases: tuple[Tensor, Tensor]) -> None:
+    probabilities, caps = (each[:200] for each in cases)
+    together = capped(probabilities, caps)[0]
+    alone = [capped(row[None], cap[None])[0] for row, cap in zip(probabilities, caps, strict=True)]
+    assert torch.equal(together, torch.cat(alone))
+
+
+def test_where_no_cap_binds_the_row_stays_as_it_is(cases: tuple[Tensor, Tensor]) -> None:
+    probabilities, caps = cases
+    loose = torch.where(torch.arange(CASES)[:, None] % 2 == 0, probabilities, caps)
+    assert torch.equal(capped(probabilities, loose)[0][::2], probabilities[::2])
+
+
+@given(
+    arrays.arrays("float32", (3, 20), elements=st.floats(-80, 5, width=32)).map(torch.from_numpy),
+    arrays.arrays("float32", (3, 20), elements=st.floats(0, 1, width=32)).map(torch.from_numpy),
+    st.floats(0.1, 1),
+)
+def test_even_among_extremes_caps_are_kept_and_rows_sum_to_1(logits: Tensor, caps: Tensor, top_p: float) -> None:
+    probabilities = Sampling(top_p=top_p).truncate(logits).softmax(-1)
+    projected, feasible = capped(probabilities, caps)
+    on_support = torch.where(probabilities > 0, caps, 0.0).double().sum(-1)
+    assert not feasible[on_support < 1 - 1e-6].any()
+    assert feasible[on_support > 1 + 1e-6].all()
+    assert float((projected.double().sum(-1) - 1).abs().max()) <= 2e-6
+    assert float(torch.where(feasible[:, None], projected - caps, 0.0).max()) <= 1e-6
+
+
+def test_a_value_that_is_no_number_makes_a_row_of_no_numbers_and_spoils_no_other(cases: tuple[Tensor, Tensor]) -> None:
+    probabilities, caps = (each[:50] for each in cases)
+    spoilt = caps.clone()
+    spoilt[7] = torch.nan
+    result, feasible = capped(probabilities, spoilt)
+    assert result[7].isnan().any()
+    assert feasible[7]
+    others = torch.arange(50) != 7
+    assert torch.equal(result[others], capped(probabilities[others], caps[others])[0])
+
+
 def test_caps_that_sum_to_exactly_1_are_just_enough() -> None:
     projected, feasible = capped(torch.tensor([[0.7, 0.1, 0.1, 0.1]]), torch.full((1, 4), 0.25))
     assert feasible.all()
     torch.testing.assert_close(projected, torch.full((1, 4), 0.25))
+
+
+# --- one step
+
+
+def step_of(logits: Tensor, hidden: Tensor) -> Step:
+    return Step(rows=[], logits={MODEL: logits}, hidden=hidden)
+
+
+def test_where_few_tokens_are_left_only_those_are_asked_for_and_nothing_else_changes() -> None:
+    draws = torch.Generator().manual_seed(0)
+    hidden, to_risk = torch.randn(6, 8, generator=draws), torch.randn(8, 200, generator=draws)
+    logits = Sampling(top_k=25, top_p=0.9).truncate(3 * torch.randn(6, 200, generator=draws))
+    left = logits != -torch.inf
+    asked: list[Tensor] = []
+    value = value_of(lambda hidden: 0.85 * torch.sigmoid(hidden @ to_risk))
+
+    def spy(hidden: Tensor, tokens: Tensor | None = None, /) -> Tensor:
+        assert tokens is not None
+        asked.append(tokens)
+        return value(hidden, tokens)
+
+    result = Cap(spy, 0.1).adjust(step_of(logits, hidden)).logits
+    (tokens,) = asked
+    assert tokens.shape == (6, int(left.sum(-1).max()))
+    assert left.sum(-1).unique().numel() > 1, "rows of one width would test nothing"
+    assert all(set(mask.nonzero()[:, 0].tolist()) <= set(row) for mask, row in zip(left, tokens.tolist(), strict=True))
+    caps = (1 + value(hidden) - 0.1).clamp(0, 1)
+    torch.testing.assert_close(result.exp(), capped(logits.softmax(-1), caps)[0])
+    assert float((logits.softmax(-1) - caps).max()) > 0.01, "no cap binds: that would test nothing"
+
+
+def test_where_many_tokens_are_left_all_are_asked_for_at_once() -> None:
+    logits = torch.zeros(2, 40)
+    logits[0, 3:] = -torch.inf
+    asked: list[Tensor | None] = []
+
+    def spy(hidden: Tensor, tokens: Tensor | None = None, /) -> Tensor:
+        asked.append(tokens)
+        return torch.zeros(2, 40)
+
+    Cap(spy, 0.1).adjust(step_of(logits, torch.zeros(2, 8)))
+    assert asked == [None]
+
+
+@pytest.mark.parametrize("few", [True, False])
+def test_two_caps_are_kept_as_one(few: bool) -> None:
+    draws = torch.Generator().manual_seed(0)
+    hidden = torch.randn(20, 8, generator=draws)
+    to_risk, to_other_risk = torch.randn(2, 8, 100, generator=draws)
+    logits = torch.randn(20, 100, generator=draws)
+    logits = Sampling(top_k=10).truncate(logits) if few else logits
+    one = Cap(value_of(lambda hidden: 0.6 * torch.sigmoid(hidden @ to_risk)), 0.3)
+    other = Cap(value_of(lambda hidden: 0.8 * torch.sigmoid(hidden @ to_other_risk)), 0.1)
+    adjustment = tightest([one, other]).adjust(Step([], {MODEL: logits}, hidden))
+    assert not adjustment.rewinds
+    for cap in (one, other):
+        caps = 1 + cap.value(hidden) - cap.epsilon
+        assert float((adjustment.logits.exp() - caps).max()) <= 1e-6
+    caps = torch.minimum(*((1 + cap.value(hidden) - cap.epsilon).clamp(0, 1) for cap in (one, other)))
+    torch.testing.assert_close(adjustment.logits.exp(), capped(logits.softmax(-1), caps)[0])
 
 
 # --- through the engine
@@ -138,15 +259,28 @@ def own_distribution(model: LanguageModel) -> Tensor:
     return model.head(state_after(model, [])).double().softmax(-1)
 
 
+def value_of(risks: Callable[[Tensor], Tensor]) -> Value:
+    """Q from the risk of every token, (B, D) to (B, V)."""
+
+    def value(hidden: Tensor, tokens: Tensor | None = None, /) -> Tensor:
+        return -(risks(hidden) if tokens is None else risks(hidden).gather(1, tokens))
+
+    return value
+
+
+def constant(risk: float, vocabulary: int) -> Value:
+    return value_of(lambda hidden: torch.full((len(hidden), vocabulary), risk))
+
+
 def bad_after(model: LanguageModel, tokens: list[int], risks: Tensor) -> Cap:
     """A cap with no risk anywhere but after these tokens; there it has these risks (V,)."""
     state = state_after(model, tokens)
 
-    def value(hidden: Tensor) -> Tensor:
+    def risk_here(hidden: Tensor) -> Tensor:
         here = (hidden - state).norm(dim=-1, keepdim=True) < 1e-3
-        return torch.where(here, -risks, 0.0)
+        return torch.where(here, risks, 0.0)
 
-    return Cap(value, 0.0)
+    return Cap(value_of(risk_here), 0.0)
 
 
 def events_of(text: Generation) -> list[Event]:
@@ -199,22 +333,21 @@ def test_tokens_are_drawn_from_the_projection(tiny: LanguageModel) -> None:
 
 def test_epsilon_is_taken_off_every_cap(tiny: LanguageModel) -> None:
     sure = Script([50], push=12.0)
-    texts = Engine(
-        tiny, [sure, Cap(lambda hidden: torch.zeros(len(hidden), tiny.vocabulary), 0.3)], Sampling(max_tokens=1), 500
-    ).generate([PROMPT], samples=1000)
+    cap = Cap(constant(0.0, tiny.vocabulary), 0.3)
+    texts = Engine(tiny, [sure, cap], Sampling(max_tokens=1), 500).generate([PROMPT], samples=1000)
     share = sum(text.token_ids == (50,) for text in texts) / 1000
     assert share == pytest.approx(0.7, abs=4.5 * (0.7 * 0.3 / 1000) ** 0.5)
 
 
 def test_a_cap_without_risk_changes_nothing(tiny: LanguageModel) -> None:
-    harmless = Cap(lambda hidden: torch.zeros(len(hidden), tiny.vocabulary), 0.0)
+    harmless = Cap(constant(0.0, tiny.vocabulary), 0.0)
     sampling = Sampling(max_tokens=20, top_p=0.9)
     capped_texts = Engine(tiny, [harmless], sampling).generate([PROMPT], samples=5)
     assert capped_texts == Engine(tiny, sampling=sampling).generate([PROMPT], samples=5)
 
 
 def test_a_head_that_sees_nothing_but_risk_comes_to_an_end(tiny: LanguageModel) -> None:
-    hopeless = Cap(lambda hidden: -torch.ones(len(hidden), tiny.vocabulary), 0.0)
+    hopeless = Cap(constant(1.0, tiny.vocabulary), 0.0)
     for text in Engine(tiny, [hopeless], Sampling(max_tokens=5)).generate([PROMPT], samples=3):
         assert text.status == "ok"
         assert {event.rule for event in text.events} == {DEAD_END}

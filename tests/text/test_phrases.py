@@ -66,7 +66,7 @@ def test_whatever_comes_next_starts_no_span_before_what_is_held_back(phrases: li
     matcher = PhraseMatcher(phrases)
     match = matcher.feed(matcher.start, text)
     done = places(match.spans)
-    for phrase in matcher.phrases:
+    for phrase in map(str.strip, phrases):
         for rest in (phrase[cut:] for cut in range(len(phrase) + 1)):
             for start, _ in places_by_regex(phrases, text + rest) - done:
                 assert start >= len(text) - match.held_chars
@@ -75,7 +75,7 @@ def test_whatever_comes_next_starts_no_span_before_what_is_held_back(phrases: li
 @given(PHRASES, TEXTS)
 def test_no_more_is_held_back_than_could_be_a_phrase(phrases: list[str], text: str) -> None:
     matcher = PhraseMatcher(phrases)
-    assert matcher.feed(matcher.start, text).held_chars <= max(map(len, matcher.phrases), default=0)
+    assert matcher.feed(matcher.start, text).held_chars <= max((len(phrase.strip()) for phrase in phrases), default=0)
     assert matcher.feed(matcher.start, text + "§").held_chars == 0
 
 
@@ -93,3 +93,62 @@ def test_a_word_is_not_found_inside_another() -> None:
 def test_phrases_that_end_in_punctuation_are_complete_at_once() -> None:
     matcher = PhraseMatcher(["oh!"])
     assert matcher.feed(matcher.start, "Oh!").spans == [Span(0, 3, "oh!")]
+
+
+# --- options
+
+
+def in_pieces(matcher: PhraseMatcher, text: str, cuts: list[int]) -> list[Span]:
+    state, found = matcher.start, list[Span]()
+    for start, end in pairwise(sorted({*(cut for cut in cuts if cut < len(text)), 0, len(text)})):
+        match = matcher.feed(state, text[start:end])
+        state = match.state
+        found += match.spans
+    return found + matcher.finish(state)
+
+
+def places_with_options(phrases: list[str], text: str, case_sensitive: bool, whole_words: bool) -> Places:
+    seen = str if case_sensitive else fold
+    text = seen(text).replace("’", "'")
+    found = set()
+    for phrase in phrases:
+        wanted = seen(phrase.strip() if whole_words else phrase).replace("’", "'")
+        for start in range(len(text)):
+            end = start + len(wanted)
+            if not wanted.strip() or text[start:end] != wanted:
+                continue
+            cut_words = [re.match(r"\w\w", text[max(0, at - 1) : at + 1]) for at in (start, end) if at]
+            if not whole_words or not any(cut_words):
+                found.add((start, end))
+    return found
+
+
+@given(PHRASES, TEXTS, st.lists(st.integers(0, 30)), st.booleans(), st.booleans())
+def test_options_find_what_a_scan_of_the_whole_text_finds(
+    phrases: list[str], text: str, cuts: list[int], case_sensitive: bool, whole_words: bool
+) -> None:
+    matcher = PhraseMatcher(phrases, case_sensitive, whole_words)
+    found = in_pieces(matcher, text, cuts)
+    assert places(found) == places_with_options(phrases, text, case_sensitive, whole_words)
+    assert len(found) == len(places(found))
+
+
+@given(PHRASES, TEXTS, TEXTS, st.booleans())
+def test_inside_words_too_nothing_starts_before_what_is_held_back(
+    phrases: list[str], text: str, rest: str, case_sensitive: bool
+) -> None:
+    matcher = PhraseMatcher(phrases, case_sensitive, whole_words=False)
+    match = matcher.feed(matcher.start, text)
+    after = matcher.feed(match.state, rest)
+    assert all(span.start >= len(text) - match.held_chars for span in after.spans + matcher.finish(after.state))
+
+
+def test_each_phrase_reports_its_rule_and_of_equal_phrases_the_first() -> None:
+    matcher = PhraseMatcher({"delves": "delve", "Delves": "other"})
+    assert matcher.locate("she delves") == [Span(4, 10, "delve")]
+
+
+def test_what_is_remembered_of_a_word_does_not_grow_with_it() -> None:
+    matcher = PhraseMatcher(["art"])
+    for text in ("x" * 900, "art" * 300, "ar" + "-x" * 400):
+        assert len(repr(matcher.feed(matcher.start, text).state)) < 60

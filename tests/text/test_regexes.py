@@ -151,3 +151,7 @@ def test_a_pattern_that_re2_does_not_read_is_refused_by_its_name(refused: str) -
 def test_patterns_that_cannot_stand_in_one_alternation_are_found_each() -> None:
     # A quotation that is left open would swallow what comes behind it.
     assert [span.rule for span in RegexMatcher([r"\Qa|b", "c"]).locate("a|b c")] == [r"\Qa|b", "c"]
+
+
+def test_a_pattern_that_backtracking_would_never_finish_is_read_to_the_end() -> None:
+    assert RegexMatcher(["(a+)+$", "(a|aa)+b"]).locate("a" * 100_000 + "!") == []

@@ -1,9 +1,11 @@
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from planish.text.ngrams import NgramMatcher
+from planish.text.pattern import Pattern
 from planish.text.phrases import PhraseMatcher
 from planish.text.regexes import RegexMatcher
 from planish.text.rules import RuleMatcher
@@ -50,3 +52,68 @@ def test_no_rules_find_nothing_and_hold_nothing_back() -> None:
     matcher = RuleMatcher([])
     match = matcher.feed(matcher.start, "took a deep breath")
     assert (match.spans, match.held_chars, matcher.finish(match.state)) == ([], 0, [])
+
+
+# --- options
+
+
+def found_by(pattern: Pattern, text: str) -> list[str]:
+    return [text[span.start : span.end] for span in RuleMatcher([pattern]).locate(text)]
+
+
+def test_inflected_phrases_are_found_and_reported_by_their_rule() -> None:
+    matcher = RuleMatcher([Pattern("delve into", inflections=True)])
+    text = "She delved into it, delves into it, is Delving into it; delve in."
+    spans = matcher.locate(text)
+    assert [text[span.start : span.end] for span in spans] == ["delved into", "delves into", "Delving into"]
+    assert {span.rule for span in spans} == {"delve into"}
+
+
+def test_inflected_ngrams_are_found() -> None:
+    pattern = Pattern("heart pound", "ngram", inflections=True)
+    assert found_by(pattern, "Their hearts were pounding. Hearts! Pounding.") == ["hearts were pounding"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        (Pattern("Art"), ["art", "Art"]),
+        (Pattern("Art", case_sensitive=True), ["Art"]),
+        (Pattern("art", whole_words=False), ["art", "art", "Art"]),
+        (Pattern(" art", whole_words=False), [" art", " Art"]),
+        (Pattern("art", case_sensitive=True, whole_words=False), ["art", "art"]),
+        (Pattern("Art|party", "regex"), ["art", "art", "Art"]),
+        (Pattern("Art|party", "regex", case_sensitive=True), ["party", "Art"]),
+        (Pattern(r"\QArt", "regex", case_sensitive=True), ["Art"]),
+    ],
+)
+def test_every_option_changes_what_is_found(pattern: Pattern, found: list[str]) -> None:
+    assert found_by(pattern, " art of party Art") == found
+
+
+WITH_OPTIONS = [
+    Pattern("take", inflections=True),
+    Pattern("Deep", case_sensitive=True),
+    Pattern("ee", whole_words=False),
+    Pattern("p b", case_sensitive=True, whole_words=False),
+    Pattern("took deep", "ngram", inflections=True),
+    Pattern("D[a-z]+", "regex", case_sensitive=True),
+    Pattern("d[a-z]+p b", "regex"),
+]
+MORE_TEXTS = st.lists(st.sampled_from([*PIECES, "Deep", "takes", "taking", "deepest", "BREATH"]), max_size=20).map(
+    "".join
+)
+
+
+@given(st.sets(st.sampled_from(WITH_OPTIONS)), MORE_TEXTS, st.lists(st.integers(0, 80)))
+def test_options_find_alone_and_in_pieces_what_they_find_together(
+    rules: set[Pattern], text: str, cuts: list[int]
+) -> None:
+    matcher = RuleMatcher(rules)
+    state, found = matcher.start, list[Span]()
+    for start, end in pairwise(sorted({*(cut for cut in cuts if cut < len(text)), 0, len(text)})):
+        match = matcher.feed(state, text[start:end])
+        state = match.state
+        found += match.spans
+    found += matcher.finish(state)
+    assert sorted(found) == sorted(span for rule in rules for span in RuleMatcher([rule]).locate(text))

@@ -4,14 +4,18 @@ import typer
 
 from planish.cli.antislop import AntislopFlags, antislop
 from planish.cli.autoif import autoif
+from planish.cli.bans import bans
+from planish.cli.chat import ChatFlags, chat
 from planish.cli.command import add_verb
 from planish.cli.condition import condition
 from planish.cli.demo import demo
 from planish.cli.diff import diff
+from planish.cli.generate import GenerateFlags, generate
 from planish.cli.ls import ls
 from planish.cli.prove import prove
 from planish.cli.rectify import rectify
 from planish.cli.resume import resume
+from planish.cli.serve import ServeFlags, serve
 from planish.cli.verb import recipe_verb
 
 app = typer.Typer(
@@ -29,5 +33,14 @@ recipe_verb(app, condition, samples=32, max_tokens=60)
 recipe_verb(app, rectify, samples=96, max_tokens=20)
 recipe_verb(app, diff, samples=4, max_tokens=200)
 recipe_verb(app, prove, samples=4, max_tokens=200)
+add_verb(app, chat, ChatFlags, {"device": "auto", "max_tokens": 2048, "seed": 0})
+add_verb(
+    app,
+    generate,
+    GenerateFlags,
+    {"device": "auto", "max_tokens": 200, "seed": 0, "samples": 1, "openings": False, "json": False},
+)
+add_verb(app, serve, ServeFlags, {"device": "auto", "host": "127.0.0.1", "port": 8000})
 app.command()(resume)
 app.command()(ls)
+app.add_typer(bans)

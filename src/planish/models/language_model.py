@@ -1,7 +1,7 @@
 """A causal language model with its tokenizer: from a prompt to hidden states, from hidden states to logits."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
-from planish.errors import ModelError
-from planish.models.attention_mask import additive_mask
+from planish.models.alone import reason_to_read_alone
 from planish.models.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -21,10 +20,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
     from transformers.cache_utils import Cache
 
-# How many tokens a model is checked on.
-CHECKED = 24
-# With these, an angle depends on the longest row of the batch, so rows cannot share one.
-BATCH_BOUND_ROPES = {"dynamic", "longrope"}
+# As what models hand back their memory of the tokens before.
+STATES = ("past_key_values", "cache_params", "state")
 
 
 class LanguageModel(Tokens):
@@ -36,7 +33,6 @@ class LanguageModel(Tokens):
     def __init__(self, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", name: str) -> None:
         super().__init__(tokenizer, name, model.config, model.generation_config)
         self.model = model.eval()
-        self._is_checked = False
 
     def save(self, folder: Path) -> None:
         """Write weights (safetensors) and tokenizer, so that plain transformers can load them."""
@@ -71,7 +67,7 @@ class LanguageModel(Tokens):
         mask: Callable[[int | None], Tensor | None],
         cache: "Cache | None" = None,
     ) -> Tensor:
-        """Final hidden states, from which `head` makes logits.
+        """Final hidden states, from which `head` makes logits. Only where rows can share a pass: see `alone_because`.
 
         Args:
             ids: (B, T) int64.
@@ -82,8 +78,7 @@ class LanguageModel(Tokens):
 
         Returns: (B, T, D)
         """
-        self.check()
-        masks = {kind: mask(window) for kind, window in self._attention_windows.items()}
+        masks = {kind: mask(window) for kind, window in self.attention_windows.items()}
         output = self.decoder(
             input_ids=ids,
             attention_mask=masks if len(masks) > 1 else next(iter(masks.values())),
@@ -93,6 +88,24 @@ class LanguageModel(Tokens):
         )
         states: Tensor = output.last_hidden_state
         return states
+
+    def hidden_alone(
+        self, ids: Sequence[int], states: Mapping[str, Any] | None = None
+    ) -> tuple[Tensor, dict[str, Any]]:
+        """Final hidden states of one row, (T, D), by the model's own masks and positions.
+
+        Args:
+            ids: T tokens.
+            states: what the call for the tokens before these returned; empty at the beginning of a row. None: nothing
+                will follow these tokens.
+
+        Returns: the hidden states, and what the model wants back for the tokens that follow.
+        """
+        output = self.decoder(
+            input_ids=torch.tensor([list(ids)], device=self.device), use_cache=states is not None, **(states or {})
+        )
+        kept = {name: output[name] for name in STATES if states is not None and output.get(name) is not None}
+        return output.last_hidden_state[0], kept
 
     def head(self, hidden: Tensor) -> Tensor:
         """Logits by the model's own head, with its softcaps and scalings: (..., D) to (..., V), float32."""
@@ -126,73 +139,21 @@ class LanguageModel(Tokens):
         return module
 
     @cached_property
-    def _attention_windows(self) -> dict[str, int | None]:
+    def attention_windows(self) -> dict[str, int | None]:
+        """For each kind of attention, how many positions back a token may look; None for all."""
         config: Any = self.model.config.get_text_config()
         window = getattr(config, "sliding_window", None)
         kinds = set(getattr(config, "layer_types", None) or ["sliding_attention" if window else "full_attention"])
-        self._refuse_unless_attention(kinds, config)
         return {kind: window if kind == "sliding_attention" else None for kind in sorted(kinds)}
 
-    def _refuse_unless_attention(self, kinds: set[str], config: Any) -> None:
-        other = kinds - {"full_attention", "sliding_attention"}
-        if getattr(config, "attention_types", None):
-            other = {"a window of columns instead of positions"}
-        if other or getattr(self.model, "_is_stateful", False):
-            what = ", ".join(sorted(other)) or "a recurrent state"
-            raise ModelError(
-                f"the model {self.name!r} has {what}; planish decodes models that are attention throughout"
-            )
-        ropes = getattr(config, "rope_parameters", None) or {}
-        types = {rope.get("rope_type") for rope in (ropes, *ropes.values()) if isinstance(rope, dict)}
-        if batch_bound := types & BATCH_BOUND_ROPES:
-            raise ModelError(f"the model {self.name!r} has {batch_bound.pop()} rotary angles, which cannot be batched")
-
-    def check(self) -> None:
-        """Refuse a model whose attention is not all in positions and mask, or whose head is not all behind its decoder.
-
-        It reads some tokens with dead columns between them, as a rewind leaves them, and must say what it says plainly.
-        Done once, at the latest when hidden states are first asked for.
+    @cached_property
+    def alone_because(self) -> str:
+        """Why rows cannot share a pass of this model and must be read one by one; empty if they can.
 
         Raises:
-            ModelError: it is such a model.
+            ModelError: its head cannot be told from its decoder.
         """
-        if self._is_checked:
-            return
-        self._is_checked = True  # the check itself reads hidden states
-        try:
-            self._check()
-        except ModelError:
-            self._is_checked = False
-            raise
-
-    def _check(self) -> None:
-        half = min(CHECKED, self.vocabulary, self.context) // 2
-        ids = torch.arange(2 * half, device=self.device)[None]
-        columns = torch.cat([ids[:, :half], ids[:, :half], ids[:, half:]], 1)
-        positions = columns.clone()
-        columns_back = positions[0, :, None] - positions[0, None, :]
-        dead = torch.arange(3 * half, device=self.device)[None, :].sub(half).ge(0)
-        dead &= torch.arange(3 * half, device=self.device)[None, :] < 2 * half
-
-        def mask(window: int | None) -> Tensor:
-            seen = (columns_back >= 0) & ~dead & (columns_back < (window or 3 * half))
-            return additive_mask(seen[None, None], self.model.dtype)
-
-        try:
-            with torch.no_grad():
-                first, both = (self.model(input_ids=ids[:, :end]).logits[0].float() for end in (half, 2 * half))
-                ours = self.head(self.hidden(columns, positions, mask)[0, [half - 1, half - 1, -1]])
-                plain = torch.stack([first[-1], both[half - 1], both[-1]])
-        except ModelError:
-            raise
-        except Exception as error:  # architectures differ in more ways than can be listed
-            raise ModelError(f"planish cannot run the decoder of {self.name!r} and its head apart: {error}") from error
-        slack = (1e-3 if self.model.dtype == torch.float32 else 0.1) * float(plain.abs().max())
-        if not torch.allclose(ours, plain, rtol=0, atol=slack):
-            raise ModelError(
-                f"the model {self.name!r} does not decode from left to right by positions and mask alone",
-                "give a model of another architecture",
-            )
+        return reason_to_read_alone(self)
 
 
 class _Output(BaseModelOutputWithPast):
@@ -208,6 +169,11 @@ class _Finished(nn.Module):
     def __init__(self, hidden: Tensor) -> None:
         super().__init__()
         self.output = _Output(last_hidden_state=hidden)
+
+    @property
+    def decoder(self) -> nn.Module:
+        """Some architectures ask a part of it."""
+        return self
 
     def forward(self, *_: Any, **__: Any) -> BaseModelOutputWithPast:
         return self.output

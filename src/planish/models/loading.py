@@ -26,7 +26,7 @@ def load_model(name: str, device: str = "cpu") -> LanguageModel:
         device: cpu, cuda, mps, or auto: a graphics card where there is one.
 
     Raises:
-        ModelError: there is no such model, it does not fit, or it is none that decodes from left to right.
+        ModelError: there is no such model, it does not fit, or its head cannot be told from its decoder.
     """
     device = best_device() if device == "auto" else device
     if name == "tiny":
@@ -43,7 +43,7 @@ def load_model(name: str, device: str = "cpu") -> LanguageModel:
     except Exception as error:  # a broken folder can break any part of two libraries
         raise _cannot_load(name, error) from error
     loaded = LanguageModel(_moved(model, device), tokenizer, name)
-    loaded.check()
+    _ = loaded.alone_because  # a model that cannot be read at all is refused now
     return loaded
 
 

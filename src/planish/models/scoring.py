@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from planish.models.attention_mask import additive_mask
 from planish.models.language_model import LanguageModel
@@ -17,6 +18,8 @@ ROWS = 32
 
 def hidden_states(model: LanguageModel, paths: Sequence[Sequence[int]]) -> Tensor:
     """Final hidden states of whole token sequences, (B, T, D), padded on the right; gradients flow."""
+    if model.alone_because:
+        return pad_sequence([model.hidden_alone(path)[0] for path in paths], batch_first=True)
     lengths = torch.tensor([len(path) for path in paths], device=model.device)
     longest = int(lengths.max())
     ids = torch.zeros(len(paths), longest, dtype=torch.long, device=model.device)

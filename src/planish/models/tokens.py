@@ -99,10 +99,12 @@ class Tokens:
             known = ", ".join(self.tags) or "none"
             raise ModelError(f"the model {self.name!r} has no tag {prompt.tag!r}", f"its tags: {known}")
         # Directly before the text: what stands before the start of a document, a model has learned to ignore.
-        before = len(ids) if prompt.text is None else int(ids[0] == self.tokenizer.bos_token_id)
+        before = len(ids) if prompt.messages is not None else int(ids[0] == self.tokenizer.bos_token_id)
         return [*ids[:before], self.tags[prompt.tag], *ids[before:]]
 
     def _encode_content(self, prompt: Prompt) -> list[int]:
+        if prompt.token_ids is not None:
+            return list(prompt.token_ids)
         if prompt.text is not None:
             return self._ids(prompt.text, add_special_tokens=True) or [self._document_start]
         messages = [turn.model_dump() for turn in prompt.messages or ()]

@@ -1,7 +1,18 @@
 """A value head: how likely the text is to end badly, once this token is written in this state."""
 
+from pathlib import Path
+from typing import Self
+
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from planish.errors import DataError
+
+# Looking up more than this share of the vocabulary takes longer than asking for all of it.
+MANY = 1 / 4
 
 
 class ValueHead(nn.Module):
@@ -23,16 +34,51 @@ class ValueHead(nn.Module):
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("shift", torch.zeros(()))
 
+    def save(self, path: Path) -> None:
+        """Write weights and calibration (safetensors)."""
+        save_file({name: tensor.contiguous() for name, tensor in self.state_dict().items()}, path)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: the file is not there, or holds no value head.
+        """
+        if not path.is_file():
+            raise DataError(f"there is no file {path}", "give the value head that was saved (.safetensors)")
+        try:
+            tensors = load_file(path)
+            vocabulary, width = tensors["token.weight"].shape
+            head = cls(width, vocabulary)
+            head.load_state_dict(tensors)
+        except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+            raise DataError(f"{path} holds no value head", "give the value head that was saved") from error
+        return head.eval()
+
     def logit(self, hidden: Tensor, tokens: Tensor) -> Tensor:
         """The uncalibrated log-odds of a bad end after the token taken, (B, D) and (B,) to (B,)."""
         taken = (hidden * self.token.weight[tokens]).sum(-1) + self.token.bias[tokens]
         logit: Tensor = self.state(hidden)[:, 0] + taken
         return logit
 
-    def risk(self, hidden: Tensor) -> Tensor:
-        """The calibrated probability of a bad end after each token, (B, D) to (B, V) in [0, 1]."""
-        return torch.sigmoid(self.scale * (self.state(hidden) + self.token(hidden)) + self.shift)
+    def risk(self, hidden: Tensor, tokens: Tensor | None = None) -> Tensor:
+        """The calibrated probability of a bad end after each token, in [0, 1].
 
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Q, which is minus the risk: (B, D) to (B, V) in [-1, 0]."""
-        return -self.risk(hidden.float())
+        From (B, D) to (B, V); or, where `tokens` (B, K) are given, to (B, K) for those.
+        """
+        taken = self.token(hidden) if tokens is None else self._of_candidates(hidden, tokens)
+        return torch.sigmoid(self.scale * (self.state(hidden) + taken) + self.shift)
+
+    def _of_candidates(self, hidden: Tensor, tokens: Tensor) -> Tensor:
+        """The terms of some tokens in the state, (B, D) and (B, K) to (B, K)."""
+        # Rows mostly have the same candidates: each is looked up once, and all are asked for in one product.
+        distinct, places = tokens.unique(return_inverse=True)
+        if len(distinct) > MANY * len(self.token.bias):
+            every: Tensor = self.token(hidden)
+            return every.gather(1, tokens)
+        return linear(hidden, self.token.weight[distinct], self.token.bias[distinct]).gather(1, places)
+
+    def forward(self, hidden: Tensor, tokens: Tensor | None = None) -> Tensor:
+        """Q, which is minus the risk, in [-1, 0]."""
+        return -self.risk(hidden.float(), tokens)

@@ -76,7 +76,7 @@ def read_inputs(
     """
     split = split_prompts((_prompts(settings) if prompts is None else prompts)[: settings.limit])
     rules = [] if settings.ban is None else read_rules(Path(settings.ban))
-    RuleMatcher((rule.text, rule.kind) for rule in rules)  # refuses what cannot be matched
+    RuleMatcher(rule.pattern for rule in rules)  # refuses what cannot be matched
     behaviour = None if settings.behaviour is None else cast(Bannable, load_behaviour(settings.behaviour, Bannable))
     reference = reference_passages(None if settings.reference_text is None else Path(settings.reference_text))
     human = HumanProfile.bundled() if settings.baseline is None else _baseline(settings.baseline)

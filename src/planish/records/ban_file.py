@@ -39,7 +39,7 @@ def read_rules(path: Path) -> list[BanRule]:
 
 
 def write_rules(path: Path, rules: Iterable[BanRule]) -> None:
-    """Write what `read_rules` reads. Plain text keeps kinds and texts only; JSONL keeps everything.
+    """Write what `read_rules` reads. Plain text keeps kinds and texts only, and no options; JSONL keeps everything.
 
     Raises:
         DataError: a rule cannot be written as a line of plain text; nothing is written then.
@@ -47,7 +47,7 @@ def write_rules(path: Path, rules: Iterable[BanRule]) -> None:
     if path.suffix.lower() in JSON_LINES:
         write_records(path, rules)
         return
-    lines = [_line(rule) for rule in rules]
+    lines = [plain_line(rule) for rule in rules]
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
@@ -58,15 +58,33 @@ def _rule(line: str) -> BanRule:
     return BanRule(text=line)
 
 
-def _line(rule: BanRule) -> str:
-    prefix = next((f"{prefix} " for prefix, kind in PREFIXES.items() if kind == rule.kind), "")
-    line = prefix + rule.text
-    again = _rule(line.strip())
-    if (
-        not rule.text
-        or (again.kind, again.text) != (rule.kind, rule.text)
-        or line.startswith(COMMENT)
-        or any(char in line for char in UNWRITABLE)
-    ):
+def plain_line(rule: BanRule) -> str:
+    """A rule as a line of plain text.
+
+    Raises:
+        DataError: no line says that, or the rule has options, which only JSONL keeps.
+    """
+    if rule.options:
+        raise DataError(
+            f"the {rule.kind} {rule.text!r} has {' and '.join(rule.options)}, and a line of plain text has none",
+            "write to a .jsonl file",
+        )
+    if not can_be_line(rule):
         raise DataError(f"the {rule.kind} {rule.text!r} cannot be a line of plain text", "write to a .jsonl file")
-    return line
+    return _prefixed(rule)
+
+
+def can_be_line(rule: BanRule) -> bool:
+    """Whether a line of plain text says what the rule looks for."""
+    line = _prefixed(rule)
+    again = _rule(line.strip())
+    return (
+        bool(rule.text)
+        and (again.kind, again.text) == (rule.kind, rule.text)
+        and not line.startswith(COMMENT)
+        and not any(char in line for char in UNWRITABLE)
+    )
+
+
+def _prefixed(rule: BanRule) -> str:
+    return next((f"{prefix} " for prefix, kind in PREFIXES.items() if kind == rule.kind), "") + rule.text

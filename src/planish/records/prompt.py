@@ -16,7 +16,7 @@ class Message(Record):
 
 
 class Prompt(Record):
-    """Either `text` to be continued or `messages` to be answered.
+    """Either `text` to be continued, or `messages` to be answered, or `token_ids` to go on from.
 
     `id` is a hash of the content, filled in where it is empty. `tag` is a control token before the text; it is no
     part of the content, so a tagged prompt keeps its id and can be compared with the untagged one.
@@ -25,16 +25,18 @@ class Prompt(Record):
     id: str = ""
     text: str | None = None
     messages: tuple[Message, ...] | None = None
+    token_ids: tuple[int, ...] | None = None
     constraints: tuple[str, ...] = ()
     tag: str | None = None
     source: str = ""
 
     @model_validator(mode="after")
     def _fill_id(self) -> Self:
-        if (self.text is None) == (self.messages is None):
-            raise ValueError("a prompt has either text or messages")
+        if [self.text, self.messages, self.token_ids].count(None) != 2:
+            raise ValueError("a prompt has either text or messages or token ids")
         if not self.id:
-            content = self.model_dump_json(include={"text", "messages", "constraints"})
+            kept = {"text", "messages", "constraints"} if self.token_ids is None else {"token_ids"}
+            content = self.model_dump_json(include=kept)
             object.__setattr__(self, "id", hashlib.blake2b(content.encode(), digest_size=8).hexdigest())
         return self
 

@@ -1,5 +1,7 @@
 """What happened at one token: what the model thought of it, and what each steer made of that."""
 
+from pydantic import Field
+
 from planish.records.record import Record
 
 
@@ -17,6 +19,6 @@ class Trace(Record):
     probability: float
     rank: int
     top: tuple[tuple[int, float], ...] = ()
-    steers: dict[str, float] = {}
+    steers: dict[str, float] = Field(default_factory=dict)
     drawn_probability: float
     rejected: tuple[int, ...] = ()

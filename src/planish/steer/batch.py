@@ -1,17 +1,16 @@
 """The continuous batch: rows that are written together, joined and left by others at any time."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 
 from planish.models.language_model import LanguageModel
-from planish.steer.cache import ColumnCache
 from planish.steer.draw import NOT_NUMBERS, Draw, draw_tokens
 from planish.steer.plan import Plan
 from planish.steer.row import Row
+from planish.steer.single_rows import rows_of
 from planish.steer.steer import MODEL, Rewind, Step
-from planish.text.span import Span
+from planish.steer.writing import Found, write
 
 # At one position never so much is taken away that less probability than this is left: what remains would not be what
 # the model says. The row goes back further instead.
@@ -30,7 +29,7 @@ class Batch:
     def __init__(self, models: Mapping[str, LanguageModel]) -> None:
         self.rows: list[Row] = []
         self._models = models
-        self._caches = {name: ColumnCache(model) for name, model in models.items()}
+        self._caches = {name: rows_of(model) for name, model in models.items()}
 
     @torch.no_grad()
     def join(self, rows: Sequence[Row]) -> None:
@@ -83,20 +82,25 @@ class Batch:
 
     def _write_all(self, plan: Plan, step: Step, draw: Draw, places: Sequence[int]) -> None:
         """Write what was drawn, let the steers review it, and settle what can no longer change."""
-        spans: dict[int, list[list[Span]]] = {}
-        held = [0] * len(places)
+        spans: dict[int, Found] = {}
         for index, (row, fault) in enumerate(zip(step.rows, draw.faults, strict=True)):
             dead_end = draw.dead_ends.get(index)
             if fault:
                 self._fail(row, fault, places[index])
             elif dead_end is None or not self._go_back(row, dead_end, places[index]):
-                spans[index], held[index] = self._write(plan, row, index, draw)
+                spans[index] = write(
+                    self._models[MODEL],
+                    plan,
+                    row,
+                    draw.tokens[index],
+                    draw.probabilities[index],
+                    trace=draw.traces[index] if draw.traces else None,
+                    broke=dead_end.rule if dead_end else "",
+                )
         gone_back = self._review(plan, step, spans, places)
         if plan.is_streamed:
             for index in spans.keys() - gone_back:
-                row = step.rows[index]
-                stop_begun = plan.sampling.stop_begun(row.tail(_longest_stop(plan)))
-                row.settle(0 if row.finish else max(held[index], stop_begun))
+                _settle(step.rows[index], plan)
 
     def _fail(self, row: Row, fault: str, place: int) -> None:
         row.fail(fault)
@@ -104,51 +108,7 @@ class Batch:
             for cache in self._caches.values():
                 cache.wipe(place)
 
-    def _write(self, plan: Plan, row: Row, index: int, draw: Draw) -> tuple[list[list[Span]], int]:
-        """Write a token down; returns the spans that it completes, a list a steer, and how many characters to hold."""
-        model, token = self._models[MODEL], draw.tokens[index]
-        ended = token in model.end_ids
-        piece = "" if ended else row.newest_text(model, MODEL, token)
-        row.write(token, piece, draw.probabilities[index])
-        if draw.traces:
-            row.traces.append(draw.traces[index].model_copy(update={"text": piece}))
-        if index in draw.dead_ends:
-            row.let_pass(len(row.tokens) - 1, draw.dead_ends[index].rule)
-        if plan.sampling.stop and (length := _stops_at(plan, row, len(piece))) is not None:
-            return self._stop(plan, row, length), 0
-        if ended or len(row.tokens) == row.limit:
-            row.finish = "stop" if ended else "length"
-        states, found, held = self._match(plan, row, piece, is_end=row.finish is not None)
-        row.states.append(states)
-        return found, held
-
-    def _stop(self, plan: Plan, row: Row, length: int) -> list[list[Span]]:
-        """End a row before a stop string, and return what that completes."""
-        pieces = list(row.pieces)
-        row.stop(length)
-        if not row.tokens:
-            return [[] for _ in plan.steers]
-        _, found, _ = self._match(plan, row, row.pieces[-1], is_end=True)
-        # All but the newest token were matched before, and some of what they completed may be left.
-        before_newest = "".join(pieces[len(row.tokens) - 1 : -1])
-        _, known, _ = self._match(plan, row, before_newest, is_end=False)
-        return [[span for span in new if span not in old] for new, old in zip(found, known, strict=True)]
-
-    def _match(self, plan: Plan, row: Row, piece: str, is_end: bool) -> tuple[Mapping[int, Any], list[list[Span]], int]:
-        """The matchers' states after a row's last token, if that wrote `piece`; what it completes; how much to hold."""
-        found: list[list[Span]] = [[] for _ in plan.steers]
-        if not plan.matchers:
-            return {}, found, 0
-        before = row.states[len(row.tokens) - 2] if len(row.tokens) > 1 else row.first_states
-        states, held = {}, 0
-        for at, matcher in plan.matchers.items():
-            match = matcher.feed(before[at], piece)
-            states[at] = match.state
-            found[at] = match.spans + (matcher.finish(match.state) if is_end else [])
-            held = max(held, match.held_chars)
-        return states, found, held
-
-    def _review(self, plan: Plan, step: Step, spans: dict[int, list[list[Span]]], places: Sequence[int]) -> set[int]:
+    def _review(self, plan: Plan, step: Step, spans: dict[int, Found], places: Sequence[int]) -> set[int]:
         """Let every steer see what was written, and go back once a row, as far as any asks; returns these rows."""
         asked: list[Rewind] = []
         for at, steer in enumerate(plan.steers):
@@ -179,15 +139,9 @@ class Batch:
         return True
 
 
-def _stops_at(plan: Plan, row: Row, newest: int) -> int | None:
-    """After how many characters the text ends, because its newest ones complete a stop string."""
-    tail = row.tail(newest + _longest_stop(plan))
-    start = plan.sampling.stop_start(tail, newest)
-    return None if start is None else row.char_ends[-1] - len(tail) + start
-
-
-def _longest_stop(plan: Plan) -> int:
-    return max(map(len, plan.sampling.stop), default=0)
+def _settle(row: Row, plan: Plan) -> None:
+    stop_begun = plan.sampling.stop_begun(row.tail(max(map(len, plan.sampling.stop), default=0)))
+    row.settle(0 if row.finish else max(row.held_chars, stop_begun))
 
 
 def _can_draw_again(row: Row, position: int, retries: int) -> bool:

@@ -33,6 +33,9 @@ class BatchSize(NamedTuple):
 
 def fitting_batch_size(models: Collection[LanguageModel], tokens: int) -> BatchSize:
     """How many rows of `tokens` tokens, prompt included, fit into what is free on the models' device."""
+    for model in models:
+        if model.alone_because:
+            return BatchSize(1, f"one row at a time, since {model.name!r} cannot be batched: {model.alone_because}")
     device = next(iter(models)).device
     most = MOST_ROWS.get(device.type, MOST_ROWS_ELSEWHERE)
     free = free_bytes(device)

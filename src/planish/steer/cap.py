@@ -1,6 +1,7 @@
 """A cap on risk: no token may be likelier than its chance of ending well allows."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -8,6 +9,19 @@ from torch import Tensor
 from planish.steer.steer import MODEL, Adjustment, Needs, Rewind, Stage, Steer, Step
 
 DEAD_END = "dead end"
+# Where sampling left at most this share of the vocabulary in every row, Q is asked for those tokens alone.
+FEW = 1 / 8
+
+
+class Value(Protocol):
+    """Q: minus the probability of a bad end after each token, in [-1, 0].
+
+    From hidden states (B, D) to (B, V); or, where `tokens` (B, K) int64 are given, to (B, K) for those.
+    """
+
+    def __call__(self, hidden: Tensor, tokens: Tensor | None = None, /) -> Tensor:
+        """Q in these states."""
+        ...
 
 
 class Cap(Steer):
@@ -16,45 +30,89 @@ class Cap(Steer):
     The bound holds at each step, against the estimated Q. Where the caps of the tokens that are left sum to less than 1
     there is no such policy: the text has run into a dead end and must go back, or writes the least risk, counted.
 
-    `value` is Q: from hidden states (B, D) to minus the probability of a bad end after each token, (B, V) in [-1, 0].
-
     Source: Cao et al., Systematic rectification of language models via dead-end analysis (2023), section 3.
     """
 
     stage: Stage = "cap"
     needs = Needs()
 
-    def __init__(self, value: Callable[[Tensor], Tensor], epsilon: float) -> None:
+    def __init__(self, value: Value, epsilon: float) -> None:
         self.value = value
         self.epsilon = epsilon
 
     def adjust(self, step: Step) -> Adjustment:
         """Project each row's distribution under its caps."""
-        caps = (1 + self.value(step.hidden) - self.epsilon).clamp(0, 1)
-        probabilities, feasible = capped(step.logits[MODEL].softmax(-1), caps)
+        logits = step.logits[MODEL]
+        tokens = _candidates(logits)
+        if tokens is None:
+            probabilities, feasible = capped(logits.softmax(-1), self._caps(self.value(step.hidden)))
+            capped_logits = probabilities.log()
+        else:
+            caps = self._caps(self.value(step.hidden, tokens))
+            probabilities, feasible = capped(logits.gather(-1, tokens).softmax(-1), caps)
+            capped_logits = torch.full_like(logits, -torch.inf).scatter(-1, tokens, probabilities.log())
         dead = (~feasible).nonzero()[:, 0].tolist()
-        return Adjustment(probabilities.log(), [Rewind(row, len(step.rows[row].tokens) - 1, DEAD_END) for row in dead])
+        return Adjustment(capped_logits, [Rewind(row, len(step.rows[row].tokens) - 1, DEAD_END) for row in dead])
+
+    def _caps(self, value: Tensor) -> Tensor:
+        return (1 + value - self.epsilon).clamp(0, 1)
+
+
+def tightest(caps: Sequence[Cap]) -> Cap:
+    """One cap that keeps all of these: one after the other, the second projection could break the first."""
+
+    def value(hidden: Tensor, tokens: Tensor | None = None, /) -> Tensor:
+        each = [cap.value(hidden, tokens) - cap.epsilon for cap in caps]
+        return torch.stack(each).amin(0)
+
+    return Cap(value, 0.0)
 
 
 def capped(probabilities: Tensor, caps: Tensor) -> tuple[Tensor, Tensor]:
-    """The projection min(λ·π, cap) with λ such that each row sums to 1, (B, V), and whether it exists, (B,).
+    """The projection min(λ·π, cap) with λ such that each row sums to 1, (B, K), and whether it exists, (B,).
 
     Only tokens with π > 0 take part. Where no projection exists, the row is all on the token with the highest cap.
+
+    Σ min(λ·π, cap) is concave in λ. A Newton step towards 1 gives what the tokens at their caps leave to the others. It
+    never goes too far, so tokens only ever join those at their caps; when none does any more, λ is exact.
     """
-    support = probabilities > 0
-    caps = torch.where(support, caps, 0.0).double()
-    wanted = probabilities.double()
-    # While λ grows, tokens reach their caps in the order of cap / π. With those before one at their caps, it and the
-    # rest share what is left; the right λ is the largest under which it does not exceed its own cap.
-    order = torch.where(support, caps / wanted, torch.inf).argsort(-1)
-    caps_in_order, wanted_in_order = caps.gather(-1, order), wanted.gather(-1, order)
-    left = 1 - (caps_in_order.cumsum(-1) - caps_in_order)
-    scales = left / wanted_in_order.flip(-1).cumsum(-1).flip(-1)
-    fits = (wanted_in_order > 0) & (scales * wanted_in_order <= caps_in_order)
-    scale = torch.where(fits, scales, -torch.inf).amax(-1, keepdim=True)
-    scale = torch.where(fits.any(-1, keepdim=True), scale, torch.inf)
-    feasible = ~(caps.sum(-1) < 1)  # caps that are no numbers make a row of no numbers, not a dead end
-    # Among equal caps the likeliest token: so it is one of those that are left even where all caps are 0.
-    safest = torch.zeros_like(caps).scatter_(-1, (caps + 1e-9 * wanted).argmax(-1, keepdim=True), 1.0)
-    projected = torch.where(support, torch.minimum(scale * wanted, caps), 0.0)
-    return torch.where(feasible[:, None], projected, safest).to(probabilities), feasible
+    # Caps that are no numbers bind, and make a row of no numbers.
+    binds = ~((probabilities - caps).amax(-1, keepdim=True) <= 0)
+    if not binds.any():
+        return probabilities, ~binds[:, 0]
+    most = torch.finfo(probabilities.dtype).max
+    scale = torch.ones_like(binds, dtype=torch.float64)
+    while True:
+        # A number, 0 or 1: arithmetic with it is faster than choosing by it.
+        at_cap = (scale.to(probabilities) * probabilities - caps).clamp(min=0).sign()
+        left, free = 1 - _total(at_cap * caps), _total(probabilities - at_cap * probabilities)
+        needed = torch.where(free > 0, left / free, torch.inf).clamp(max=most)
+        if not (binds & (needed > scale)).any():
+            break
+        scale = torch.where(binds, torch.maximum(scale, needed), scale)
+    projected = torch.minimum(scale.to(probabilities) * probabilities, caps)
+    feasible = ((scale < most) | ~(left > 0))[:, 0]
+    if not feasible.all():
+        projected = torch.where(feasible[:, None], projected, _safest(probabilities, caps))
+    return projected, feasible
+
+
+def _safest(probabilities: Tensor, caps: Tensor) -> Tensor:
+    """All on the token with the highest cap, (B, K).
+
+    Among equal ones it is the likeliest: so it is one of those that are left even where all caps are 0.
+    """
+    caps = torch.where(probabilities > 0, caps, 0.0).double()
+    best = (caps + 1e-9 * probabilities.double()).argmax(-1, keepdim=True)
+    return torch.zeros_like(probabilities).scatter(-1, best, 1.0)
+
+
+def _candidates(logits: Tensor) -> Tensor | None:
+    """The tokens that are left, (B, K), filled up with others to the widest row; None where they are not few."""
+    widest = max(1, int((logits != -torch.inf).sum(-1).max()))
+    return logits.topk(widest).indices if widest <= FEW * logits.shape[-1] else None
+
+
+def _total(values: Tensor) -> Tensor:
+    """The sum of many small numbers, in double precision: (B, K) to (B, 1)."""
+    return values.sum(-1, keepdim=True, dtype=torch.float64)

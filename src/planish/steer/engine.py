@@ -1,7 +1,7 @@
 """The decoding engine: many rows at once, any steers, and every row may go back at any time."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 from planish.errors import PlanishError, UsageError
 from planish.models.language_model import LanguageModel
@@ -42,13 +42,15 @@ class Engine:
         self.size: BatchSize | None = None
         self._asked = BatchSize(batch_size, f"{batch_size} rows at once, as asked for") if batch_size else None
         self._known_to_fit: BatchSize | None = None
-        self._models = {MODEL: model}
+        self.models = {MODEL: model}
+        """The model and its companions, by `model_key`."""
+        _refuse_two_caps(steers)
         for at, steer in enumerate(steers):
             for name, companion in steer.needs.companions.items():
                 model.require_same_tokenizer(companion or model)
                 if (companion or model).vocabulary < model.vocabulary:
                     raise UsageError(f"{name} has fewer logits than {model.name!r}", "exchange the two models")
-                self._models[model_key(at, name)] = companion or model
+                self.models[model_key(at, name)] = companion or model
 
     def plan(
         self,
@@ -65,6 +67,7 @@ class Engine:
         for steer in steers:
             if steer.needs.companions:
                 raise UsageError(f"{type(steer).__name__.lower()} needs a model beside", "give it to the engine")
+        _refuse_two_caps([*self.steers, *steers])
         return Plan((*self.steers, *steers), sampling or self.sampling, top, is_streamed)
 
     def generate(
@@ -78,14 +81,38 @@ class Engine:
         Raises:
             UsageError: some of the prompts carry a tag and some do not.
         """
-        if len({prompt.tag is None for prompt in prompts}) > 1:
-            raise UsageError("prompts with and without a tag stand in one call", "decode them in two calls")
-        plan = self.plan(top=top)
-        rows = [self.row(prompt, sample, seed, plan) for prompt in prompts for sample in range(samples)]
-        waiting = deque(row for row in rows if row.finish is None)
-        if waiting:
-            self._decode_all(waiting)
+        rows = self._rows(prompts, samples, seed, self.plan(top=top))
+        for _ in self._decoded(rows):
+            pass
         return self.generations(rows)
+
+    def write(
+        self, prompts: Sequence[Prompt], samples: int = 1, seed: int = 0, plan: Plan | None = None
+    ) -> Iterator[Row]:
+        """The same texts, each handed over as soon as it is finished: in no particular order.
+
+        Raises:
+            UsageError: some of the prompts carry a tag and some do not.
+            ModelError: memory ran out with one row at a time.
+        """
+        rows = self._rows(prompts, samples, seed, plan or self.plan())
+        yield from (row for row in rows if row.finish is not None)
+        yield from self._decoded(rows)
+
+    def stream(self, prompt: Prompt, seed: int = 0, top: int | None = None) -> Generator[str, None, Row]:
+        """One text, its characters handed over as soon as they will not be taken back; at the end, the row."""
+        row = self.row(prompt, 0, seed, self.plan(top=top, is_streamed=True))
+        if row.finish is not None:
+            return row
+        batch = self.batch()
+        batch.join([row])
+        told = 0
+        while batch.rows:
+            batch.step()
+            if row.settled_chars > told:
+                yield row.text[told : row.settled_chars]
+                told = row.settled_chars
+        return row
 
     def generations(self, rows: Sequence[Row]) -> list[Generation]:
         """Finished rows as records."""
@@ -94,21 +121,21 @@ class Engine:
 
     def row(self, prompt: Prompt, sample: int, seed: int, plan: Plan) -> Row:
         """A row for a batch of this engine. One that cannot be decoded has failed already."""
-        seen = dict.fromkeys(self._models, prompt)
+        seen = dict.fromkeys(self.models, prompt)
         for at, steer in enumerate(plan.steers):
             seen |= {model_key(at, name): prepared for name, prepared in steer.prepare(seen[MODEL]).items()}
         row = Row(
             prompt=seen[MODEL], sample=sample, seed=seed, prompt_ids={}, limit=plan.sampling.max_tokens, plan=plan
         )
         try:
-            row.prompt_ids = {name: model.encode(seen[name]) for name, model in self._models.items()}
+            row.prompt_ids = {name: model.encode(seen[name]) for name, model in self.models.items()}
         except PlanishError as error:
             row.fail(error.message)
             return row
-        room = min(model.context - len(row.prompt_ids[name]) for name, model in self._models.items())
+        room = min(model.context - len(row.prompt_ids[name]) for name, model in self.models.items())
         row.limit = min(row.limit, room)
         if room < 1:
-            row.fail(f"the prompt fills the context of {min(m.context for m in self._models.values())} tokens")
+            row.fail(f"the prompt fills the context of {min(m.context for m in self.models.values())} tokens")
         if plan.matchers:
             tail = self.model.tokenizer.decode([*row.prompt_ids[MODEL][-PROMPT_TAIL:]], skip_special_tokens=False)
             row.first_states = plan.begin(str(tail))
@@ -116,26 +143,33 @@ class Engine:
 
     def batch(self) -> Batch:
         """An empty batch for rows of this engine."""
-        return Batch(self._models)
+        return Batch(self.models)
 
     def batch_size(self, tokens: int) -> BatchSize:
         """How many rows of `tokens` tokens, prompt included, may be in a batch at once, and why."""
-        size = self._asked or fitting_batch_size(self._models.values(), tokens)
+        size = self._asked or fitting_batch_size(self.models.values(), tokens)
         return min(filter(None, (size, self._known_to_fit)))
 
-    def _decode_all(self, waiting: deque[Row]) -> None:
+    def _rows(self, prompts: Sequence[Prompt], samples: int, seed: int, plan: Plan) -> list[Row]:
+        if len({prompt.tag is None for prompt in prompts}) > 1:
+            raise UsageError("prompts with and without a tag stand in one call", "decode them in two calls")
+        return [self.row(prompt, sample, seed, plan) for prompt in prompts for sample in range(samples)]
+
+    def _decoded(self, rows: Sequence[Row]) -> Iterator[Row]:
         """Decode all rows, with fewer at once whenever memory runs out.
 
         Raises:
             ModelError: not even one row fits.
         """
+        waiting = deque(row for row in rows if row.finish is None)
+        if not waiting:
+            return
         longest = max(len(ids) + row.limit for row in waiting for ids in row.prompt_ids.values())
         self.size = size = self.batch_size(longest)
         while waiting:
-            batch = self.batch()
-            joining: list[Row] = []
+            batch, joining = self.batch(), list[Row]()
             try:
-                _decode(waiting, joining, batch, size.rows)
+                yield from _decode(waiting, joining, batch, size.rows)
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
@@ -150,7 +184,7 @@ class Engine:
                 self.size = self._known_to_fit = size = halved(size, self.model.device, longest)
 
 
-def _decode(waiting: deque[Row], joining: list[Row], batch: Batch, most: int) -> None:
+def _decode(waiting: deque[Row], joining: list[Row], batch: Batch, most: int) -> Iterator[Row]:
     """Decode rows, so many at once at most, until none is left; those just taken out of `waiting` are in `joining`."""
     while batch.rows or waiting:
         free = most - len(batch.rows)
@@ -158,4 +192,9 @@ def _decode(waiting: deque[Row], joining: list[Row], batch: Batch, most: int) ->
             joining += [waiting.popleft() for _ in range(min(free, len(waiting)))]
             batch.join(joining)
             joining.clear()
-        batch.step()
+        yield from batch.step()
+
+
+def _refuse_two_caps(steers: Sequence[Steer]) -> None:
+    if sum(steer.stage == "cap" for steer in steers) > 1:
+        raise UsageError("two caps stand in one engine", "join them: tightest([a, b]) keeps both")

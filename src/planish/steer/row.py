@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,7 +28,8 @@ class Row:
     after it), `probabilities` (before anything was forbidden or cut off), `states` (of the steers' matchers) and, where
     the plan asks for them, `traces`. `rejected[position]` holds the tokens that may not stand there again while all
     before them stays, with their probabilities. `rewinds` counts how often the row went back, `spent` every token that
-    was drawn. The first `settled_chars` characters, those of the first `settled` tokens, will never be taken back.
+    was drawn. `held_chars` of the newest characters may still become part of what a matcher looks for; the first
+    `settled_chars`, those of the first `settled` tokens, will never be taken back.
     """
 
     prompt: Prompt
@@ -48,6 +50,7 @@ class Row:
     branches: list[tuple[int, ...]] = field(default_factory=list)
     rewinds: int = 0
     spent: int = 0
+    held_chars: int = 0
     settled: int = 0
     finish: Literal["stop", "length", "failed"] | None = None
     error: str = ""
@@ -96,6 +99,14 @@ class Row:
         prompt = list(self.prompt_ids[model][-WINDOW:])
         return [*prompt, *self.tokens], len(prompt) + (wholes[0] if wholes else 0)
 
+    def fork(self) -> "Row":
+        """A row that goes on from here without this one."""
+        fork = copy(self)
+        for name, entries in vars(self).items():
+            if isinstance(entries, list | dict):
+                setattr(fork, name, entries.copy())
+        return fork
+
     def start_again(self) -> None:
         """Forget everything that was written."""
         vars(self).update(
@@ -114,6 +125,7 @@ class Row:
             self.pieces[kept - 1] = self.pieces[kept - 1][: length - begins[kept - 1]]
             self.char_ends[kept - 1] = length
         self._cut(kept)
+        self.settled = min(self.settled, kept)
         self.finish = "stop"
 
     def fail(self, error: str) -> None:

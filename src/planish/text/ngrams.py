@@ -1,18 +1,18 @@
 """Thousands of n-grams in a stream of text: content words in a row, whatever function words stand between them."""
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from planish.errors import UsageError
-from planish.text.matcher import Match
-from planish.text.sentences import END_MARK, SENTENCE_END
+from planish.text.advancing import AdvancingMatcher
+from planish.text.forms import by_form
+from planish.text.runs import RUNS
+from planish.text.sentences import CLOSERS, MARKS
 from planish.text.span import Span
-from planish.text.words import FUNCTION_WORDS, WORD, fold, words
+from planish.text.words import FUNCTION_WORDS, words
 
-_TOKEN = re.compile(rf"(?P<word>{WORD.pattern})|(?P<end>{SENTENCE_END})|{END_MARK}")
-# With one of these behind it, or nothing, a word may still go on.
-_JOINTS = ("", "'", "’", "-")
+# What may stand inside a word, folded.
+JOINTS = "'-"
 
 
 class _Word(NamedTuple):
@@ -20,90 +20,85 @@ class _Word(NamedTuple):
     start: int
 
 
-class _State(NamedTuple):
-    """`begun` is the longest beginning of an n-gram that the latest content words are.
-
-    `unfinished` is what the next character may change, a word or a mark that may end the sentence, and `start` where
-    it begins.
-    """
-
-    begun: tuple[_Word, ...] = ()
-    unfinished: str = ""
-    start: int = 0
-    seen: int = 0
+# The longest beginning of an n-gram that the latest content words are; the word that came behind it and may go on, and
+# where it began; what stands behind that and may be inside a word; whether white space would end the sentence; and how
+# many characters were seen.
+_State = tuple[tuple[_Word, ...], str, int, str, bool, int]
 
 
-class NgramMatcher:
+class NgramMatcher(AdvancingMatcher):
     """Finds content words that stand one after the other in one sentence; case-insensitive, whole words only.
 
     Function words and punctuation may stand between them, before and after them nothing is looked at. A span covers the
-    first to the last content word.
+    first to the last content word. N-grams come with the rule that is reported for each, or are their own rules; of
+    n-grams that say the same the first is reported.
 
     Raises:
         UsageError: an n-gram has no content word.
     """
 
-    start = _State()
+    start: _State = ((), "", 0, "", False, 0)
 
-    def __init__(self, ngrams: Iterable[str]) -> None:
+    def __init__(self, ngrams: Iterable[str] | Mapping[str, str]) -> None:
         self._rules: dict[tuple[str, ...], str] = {}
-        for ngram in ngrams:
-            self._rules.setdefault(_content_words(ngram), ngram)
+        for ngram, rule in by_form(ngrams).items():
+            self._rules.setdefault(_content_words(ngram), rule)
         self._beginnings = {content[:length] for content in self._rules for length in range(len(content))} | {()}
         self._words = {word for content in self._rules for word in content}
+        self._openings = {content[0][:end] for content in self._rules for end in range(1, len(content[0]) + 1)}
         self._longest = max(map(len, self._words | FUNCTION_WORDS))
 
-    def feed(self, state: _State, text: str) -> Match:
-        """What the next characters complete; see `Matcher`."""
-        begun, unfinished, start, seen = state
-        text, shift = unfinished + text, seen - len(unfinished)
-        seen = shift + len(text)
-        spans: list[Span] = []
-        unfinished = ""
-        for token in _TOKEN.finditer(text):
-            # What was unfinished may have been shortened.
-            start = shift + token.start() if token.start() else start
-            if _may_go_on(token):
-                unfinished = self._shortened(text[token.start() :])
-            elif token["word"]:
-                begun = self._read(begun, _Word(fold(token["word"]), start), shift + token.end(), spans)
-            elif token["end"]:
-                begun = ()
-        if not unfinished or not (begun or unfinished[0].isalnum() or unfinished[0] == "_"):
-            unfinished, start = "", seen
-        held_from = begun[0].start if begun else start
-        return Match(_State(begun, unfinished, start, seen), spans, seen - held_from)
+    def advance(self, state: _State, text: str, spans: list[Span]) -> tuple[_State, int]:
+        """See `AdvancingMatcher`."""
+        begun, word, start, joint, marked, seen = state
+        for run, in_word in RUNS[text]:
+            if in_word:
+                if word:
+                    word += joint + run
+                    joint = ""
+                else:
+                    word, start, marked = run, seen, False
+            elif word and not joint and run in JOINTS:
+                joint = run
+            else:
+                if word:
+                    begun = self._read(begun, word, start, seen - len(joint), spans)
+                    word = joint = ""
+                ends, marked = _ends_sentence(run, marked)
+                if ends:
+                    begun = ()
+            seen += len(run)
+        if len(word) > self._longest:
+            # Such a word does not count, and what is kept of it must not grow with the text.
+            word = word[: self._longest + 1]
+        held_from = begun[0].start if begun else start if word in self._openings else seen
+        return (begun, word, start, joint, marked, seen), seen - held_from
 
     def finish(self, state: _State) -> list[Span]:
         """What the end of the text completes; see `Matcher`."""
+        begun, word, start, joint, _, seen = state
         spans: list[Span] = []
-        if word := WORD.match(state.unfinished):
-            end = state.seen - len(state.unfinished) + word.end()
-            self._read(state.begun, _Word(fold(word.group()), state.start), end, spans)
+        if word:
+            self._read(begun, word, start, seen - len(joint), spans)
         return spans
 
-    def locate(self, text: str) -> list[Span]:
-        """Every span in a whole text, overlapping ones included."""
-        match = self.feed(self.start, text)
-        return match.spans + self.finish(match.state)
-
-    def _read(self, begun: tuple[_Word, ...], word: _Word, end: int, spans: list[Span]) -> tuple[_Word, ...]:
+    def _read(self, begun: tuple[_Word, ...], word: str, start: int, end: int, spans: list[Span]) -> tuple[_Word, ...]:
         """Go on by one whole word: add the spans that it completes, and return what is begun now."""
-        if word.text in FUNCTION_WORDS:
-            return begun
-        if word.text not in self._words:
-            return ()
-        begun = (*begun, word)
-        content = tuple(word.text for word in begun)
+        if word not in self._words:
+            return begun if word in FUNCTION_WORDS else ()
+        begun = (*begun, _Word(word, start))
+        content = tuple(each.text for each in begun)
         for at, first in enumerate(begun):
             if content[at:] in self._rules:
                 spans.append(Span(first.start, end, self._rules[content[at:]]))
         return next(begun[at:] for at in range(len(begun) + 1) if content[at:] in self._beginnings)
 
-    def _shortened(self, unfinished: str) -> str:
-        """A word longer than all that count, as any other such word: what is kept must not grow with the text."""
-        surplus = len(unfinished) - self._longest - 2
-        return unfinished[0] * self._longest + unfinished[-2:] if surplus > 0 else unfinished
+
+def _ends_sentence(char: str, marked: bool) -> tuple[bool, bool]:
+    """Whether a sentence ends here, and whether white space would end it next."""
+    if char.isspace():
+        return marked or char == "\n", False
+    return False, char in MARKS or (marked and char in CLOSERS)
 
 
 def _content_words(ngram: str) -> tuple[str, ...]:
@@ -111,8 +106,3 @@ def _content_words(ngram: str) -> tuple[str, ...]:
     if not content:
         raise UsageError(f"the n-gram {ngram!r} has no content word", 'make it a phrase: "kind": "phrase"')
     return content
-
-
-def _may_go_on(token: re.Match[str]) -> bool:
-    text, end = token.string, token.end()
-    return not token["end"] and end >= len(text) - 1 and text[end:] in _JOINTS

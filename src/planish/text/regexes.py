@@ -2,19 +2,25 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import re2
 
 from planish.errors import UsageError
-from planish.text.matcher import Match
-from planish.text.sentences import SENTENCE_END
+from planish.text.advancing import AdvancingMatcher
+from planish.text.forms import by_form
+from planish.text.runs import LONGEST_PIECE, MOST_PIECES
+from planish.text.sentences import CLOSERS, MARKS, SENTENCE_END
 from planish.text.span import Span
 
 # So many characters of a sentence are looked at at once. A longer sentence is read in windows that overlap by half.
 WINDOW = 400
 
+# A set of patterns keeps what it has worked out about texts, starts again when this is full, and must hold one state.
+SET_MEMORY_BYTES = 64 << 20
+
+_BEFORE_AN_END = MARKS + CLOSERS
 _SENTENCE_END = re.compile(SENTENCE_END)
 # What a pattern says with these about the end of a match depends on the character after it.
 _LOOKS_BEHIND_ITS_END = re.compile(r"\\[bBz]|\$")
@@ -32,8 +38,21 @@ class _State(NamedTuple):
     reported: Mapping[int, int] = {}
 
 
-class RegexMatcher:
-    r"""Finds matches of RE2 patterns within one sentence, case-insensitive.
+class _IsPlain(dict[str, bool]):
+    """Whether a piece has nothing in it that ends a sentence, or would with white space behind it."""
+
+    def __missing__(self, text: str) -> bool:
+        self[text] = not any(mark in text for mark in f"{MARKS}\n")
+        return self.pop(text) if len(text) > LONGEST_PIECE or len(self) > MOST_PIECES else self[text]
+
+
+_IS_PLAIN = _IsPlain()
+
+
+class RegexMatcher(AdvancingMatcher):
+    r"""Finds matches of RE2 patterns within one sentence, case-insensitive (unless a pattern says `(?-i)`).
+
+    Patterns come with the rule that is reported for each, or are their own rules.
 
     `^` and `$` are the sentence's beginning and end; as ever in RE2, `\b` and `\w` know ASCII letters only.
 
@@ -48,36 +67,43 @@ class RegexMatcher:
 
     start = _State()
 
-    def __init__(self, patterns: Iterable[str]) -> None:
-        self._patterns = list(dict.fromkeys(patterns))
-        self._compiled = [_compiled(pattern) for pattern in self._patterns]
-        self._unsettled = [int(_LOOKS_BEHIND_ITS_END.search(pattern) is not None) for pattern in self._patterns]
-        self._any = _alternation(self._patterns)
+    def __init__(self, patterns: Iterable[str] | Mapping[str, str]) -> None:
+        rules = by_form(patterns)
+        self._rules = list(rules.values())
+        self._compiled = [_compiled(pattern) for pattern in rules]
+        self._unsettled = [int(_LOOKS_BEHIND_ITS_END.search(pattern) is not None) for pattern in rules]
+        self._any = _set(rules)
 
-    def feed(self, state: _State, text: str) -> Match:
-        """What the next characters complete; see `Matcher`."""
-        spans: list[Span] = []
+    def advance(self, state: tuple[Any, ...], text: str, spans: list[Span]) -> tuple[tuple[Any, ...], int]:
+        """See `AdvancingMatcher`."""
+        window, start, is_inside, reported = state
+        if (
+            _IS_PLAIN[text]
+            and len(window) + len(text) <= WINDOW
+            and window
+            and window[-1] not in _BEFORE_AN_END
+            and not self._any.Match((window := window + text).encode())
+        ):
+            return (window, start, is_inside, reported), len(window) - is_inside
+        found: list[Span] = []
+        after = _State(*state)
         # A window's length at a time, since every sentence read copies what comes behind it.
         for at in range(0, len(text), WINDOW):
-            state = self._read(state, text[at : at + WINDOW], spans)
-        return Match(state, sorted(spans, key=lambda span: span.end), len(state.window) - state.is_inside)
+            after = self._read(after, text[at : at + WINDOW], found)
+        spans += sorted(found, key=lambda span: span.end)
+        return after, len(after.window) - after.is_inside
 
-    def finish(self, state: _State) -> list[Span]:
+    def finish(self, state: tuple[Any, ...]) -> list[Span]:
         """What the end of the text completes; see `Matcher`."""
         spans: list[Span] = []
-        self._search(state, spans, is_whole=True)
+        self._search(_State(*state), spans, is_whole=True)
         return sorted(spans, key=lambda span: span.end)
-
-    def locate(self, text: str) -> list[Span]:
-        """Every span in a whole text, overlapping ones of different patterns included."""
-        match = self.feed(self.start, text)
-        return match.spans + self.finish(match.state)
 
     def _read(self, state: _State, text: str, spans: list[Span]) -> _State:
         """Go on by some characters, and add what they complete."""
         state = _begun(state._replace(window=state.window + text))
-        while len(state.window) > WINDOW or _SENTENCE_END.search(state.window):
-            if end := _SENTENCE_END.search(state.window, 0, WINDOW):
+        while (end := _SENTENCE_END.search(state.window, 0, WINDOW)) or len(state.window) > WINDOW:
+            if end:
                 sentence = state._replace(window=state.window[: end.end() - 1])
                 self._search(sentence, spans, is_whole=True)
                 state = _begun(_State(state.window[end.end() :], state.start + end.end()))
@@ -91,13 +117,12 @@ class RegexMatcher:
     def _search(self, state: _State, spans: list[Span], is_whole: bool = False) -> _State:
         """Add what the window holds and was not reported yet; `is_whole` says that the sentence ends with it."""
         window, start, is_inside, reported = state
-        if self._any is not None and self._any.search(window) is None:
-            return state
-        for number, (pattern, compiled) in enumerate(zip(self._patterns, self._compiled, strict=True)):
+        for number in sorted(self._any.Match(window.encode()) or ()):
+            rule, compiled = self._rules[number], self._compiled[number]
             settled = len(window) - (0 if is_whole else self._unsettled[number])
             begin = max(reported.get(number, 0) - start, int(is_inside))
             while found := _ending_first(compiled, window, begin, settled):
-                spans.append(Span(start + found[0], start + found[1], pattern))
+                spans.append(Span(start + found[0], start + found[1], rule))
                 begin = found[1]
                 reported = {**reported, number: start + begin}
         return state._replace(reported=reported)
@@ -105,7 +130,7 @@ class RegexMatcher:
 
 def _begun(state: _State) -> _State:
     """White space before a sentence is no part of it."""
-    if state.is_inside:
+    if state.is_inside or not state.window[:1].isspace():
         return state
     window = state.window.lstrip()
     return state._replace(window=window, start=state.start + len(state.window) - len(window))
@@ -136,12 +161,15 @@ def _compiled(pattern: str) -> Any:
         ) from error
 
 
-def _alternation(patterns: Sequence[str]) -> Any:
-    """Says of most windows at once that no pattern is in them; None where the patterns cannot be put together."""
-    try:
-        return re2.compile("|".join(f"(?:{pattern})" for pattern in patterns), _options())
-    except re2.error:
-        return None
+def _set(patterns: Iterable[str]) -> Any:
+    """Says of a window at once which patterns are in it: of most, none."""
+    options = _options()
+    options.max_mem = SET_MEMORY_BYTES
+    patterns_set = re2.Set.SearchSet(options)
+    for pattern in patterns:
+        patterns_set.Add(pattern)
+    patterns_set.Compile()
+    return patterns_set
 
 
 def _options() -> Any:

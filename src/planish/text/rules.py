@@ -1,11 +1,12 @@
 """Rules of every kind in one stream of text."""
 
 from collections.abc import Iterable, Sequence
-from itertools import chain
 from typing import Any
 
-from planish.text.matcher import Match
+from planish.text.advancing import AdvancingMatcher
+from planish.text.forms import inflected
 from planish.text.ngrams import NgramMatcher
+from planish.text.pattern import Pattern
 from planish.text.phrases import PhraseMatcher
 from planish.text.regexes import RegexMatcher
 from planish.text.span import Span
@@ -13,42 +14,57 @@ from planish.text.span import Span
 State = tuple[Any, ...]
 
 
-class RuleMatcher:
-    """Phrases, n-grams and regexes side by side, given as (text, kind) with the kinds of `BanRule`.
+class RuleMatcher(AdvancingMatcher):
+    """Phrases, n-grams and regexes side by side, with their options or as (text, kind).
+
+    Of rules that say the same the first is reported.
 
     Raises:
-        UsageError: an n-gram has no content word, or RE2 refuses a regex.
+        UsageError: an n-gram has no content word, RE2 refuses a regex, or a rule has too many inflected forms.
     """
 
-    def __init__(self, rules: Iterable[tuple[str, str]]) -> None:
-        texts: dict[str, list[str]] = {"phrase": [], "ngram": [], "regex": []}
-        for text, kind in rules:
-            texts[kind].append(text)
-        # A kind without rules would only cost time.
-        self._matchers = [
-            matcher(texts[kind])
-            for kind, matcher in (("phrase", PhraseMatcher), ("ngram", NgramMatcher), ("regex", RegexMatcher))
-            if texts[kind]
-        ]
+    def __init__(self, rules: Iterable[Pattern | tuple[str, str]]) -> None:
+        self._matchers = _matchers([Pattern(*rule) for rule in rules])
         self.start: State = tuple(matcher.start for matcher in self._matchers)
 
-    def feed(self, state: State, text: str) -> Match:
-        """What the next characters complete; see `Matcher`."""
-        matches = [matcher.feed(own, text) for matcher, own in zip(self._matchers, state, strict=True)]
-        return Match(
-            state=tuple(match.state for match in matches),
-            spans=_in_order(match.spans for match in matches),
-            held_chars=max((match.held_chars for match in matches), default=0),
-        )
+    def advance(self, state: State, text: str, spans: list[Span]) -> tuple[State, int]:
+        """See `AdvancingMatcher`."""
+        states: list[Any] = []
+        most_held = 0
+        for matcher, own in zip(self._matchers, state, strict=True):
+            after, held_chars = matcher.advance(own, text, spans)
+            states.append(after)
+            most_held = max(most_held, held_chars)
+        if spans:
+            spans.sort()
+        return tuple(states), most_held
 
     def finish(self, state: State) -> list[Span]:
         """What the end of the text completes; see `Matcher`."""
-        return _in_order(matcher.finish(own) for matcher, own in zip(self._matchers, state, strict=True))
+        return sorted(span for matcher, own in zip(self._matchers, state, strict=True) for span in matcher.finish(own))
 
     def locate(self, text: str) -> list[Span]:
         """Every span in a whole text, overlapping ones included."""
-        return _in_order(matcher.locate(text) for matcher in self._matchers)
+        return sorted(super().locate(text))
 
 
-def _in_order(found: Iterable[Sequence[Span]]) -> list[Span]:
-    return sorted(chain.from_iterable(found))
+def _matchers(rules: Sequence[Pattern]) -> list[AdvancingMatcher]:
+    """One for each kind of rule that is there: any other would only cost time."""
+    phrases: dict[tuple[bool, bool], dict[str, str]] = {}
+    ngrams: dict[str, str] = {}
+    regexes: dict[str, str] = {}
+    for rule in rules:
+        forms = inflected(rule.text) if rule.inflections else [rule.text]
+        if rule.kind == "phrase":
+            same = phrases.setdefault((rule.case_sensitive, rule.whole_words), {})
+        else:
+            same = ngrams if rule.kind == "ngram" else regexes
+        if rule.kind == "regex" and rule.case_sensitive:
+            forms = [f"(?-i){rule.text}"]
+        for form in forms:
+            same.setdefault(form, rule.name)
+    return [
+        *(PhraseMatcher(forms, *options) for options, forms in phrases.items()),
+        *([NgramMatcher(ngrams)] if ngrams else []),
+        *([RegexMatcher(regexes)] if regexes else []),
+    ]

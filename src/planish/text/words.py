@@ -17,7 +17,17 @@ FUNCTION_WORDS = frozenset(
 def fold(text: str) -> str:
     """The text in lower case and with one kind of apostrophe, character by character: no span is shifted by it."""
     # A character whose lower case is two characters stays as it is.
-    return "".join(lower if len(lower := char.lower()) == 1 else char for char in text.replace("’", "'"))
+    return "".join(lower if len(lower := char.lower()) == 1 else char for char in straighten(text))
+
+
+def straighten(text: str) -> str:
+    """The text with one kind of apostrophe."""
+    return text.replace("’", "'")
+
+
+def is_word(char: str) -> bool:
+    """Whether a character is one that words are made of."""
+    return char.isalnum() or char == "_"
 
 
 def words(text: str) -> list[str]:

@@ -1,3 +1,7 @@
+import hashlib
+from typing import Any
+
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -73,3 +77,24 @@ def test_rules_of_every_kind_are_found() -> None:
     )
     (spans,) = slop.locate(["Lily. Not just fear. Her heart was pounding in her chest."])
     assert [span.rule for span in spans] == [rule.text for rule in (slop.rules[0], slop.rules[2], slop.rules[1])]
+
+
+@pytest.mark.parametrize(
+    "options", [{"strength": 0.5}, {"case_sensitive": True}, {"inflections": True}, {"whole_words": False}]
+)
+def test_a_version_tells_options_apart_and_is_as_it_was_without(options: dict[str, Any]) -> None:
+    plain = Slop([BanRule(text="cat")])
+    assert Slop([BanRule(text="cat", **options)]).version != plain.version
+    assert plain.version == hashlib.blake2b(b"phrase cat", digest_size=4).hexdigest()
+
+
+def test_options_reach_the_matcher() -> None:
+    slop = Slop([BanRule(text="delve", inflections=True), BanRule(text="art", whole_words=False)])
+    assert [span.rule for span in slop.locate(["Delving for a party"])[0]] == ["delve", "art"]
+
+
+def test_of_rules_that_say_the_same_the_strictest_counts() -> None:
+    slop = Slop([BanRule(text="Lily ", strength=0.2), BanRule(text="lily"), BanRule(text="Lily", strength=0.5)])
+    (span,) = slop.locate(["lily"])[0]
+    assert slop.strengths[span.rule] == 1
+    assert slop.strengths["Lily"] == 0.5

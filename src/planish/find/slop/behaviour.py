@@ -1,6 +1,7 @@
 """A list of overused words and phrases, as a behaviour."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 
 from planish.records.rule import BanRule
@@ -12,14 +13,20 @@ from planish.text.words import WORD
 
 
 class Slop:
-    """A frozen list of what must not be written, as a behaviour. `value` is the share of words inside a hit."""
+    """A frozen list of what must not be written, as a behaviour. `value` is the share of words inside a hit.
+
+    `strengths` are the rules' own, by the name that spans call them by.
+    """
 
     name = "slop"
 
     def __init__(self, rules: Sequence[BanRule]) -> None:
         self.rules = list(rules)
-        self._matcher = RuleMatcher([(rule.text, rule.kind) for rule in rules])
-        listed = "\n".join(sorted({f"{rule.kind} {rule.text}" for rule in rules}))
+        # Of rules that say the same the first is reported: let it be the one that bans most.
+        strictest_first = sorted(rules, key=lambda rule: -rule.strength)
+        self._matcher = RuleMatcher(rule.pattern for rule in strictest_first)
+        self.strengths = {rule.pattern.name: rule.strength for rule in reversed(strictest_first)}
+        listed = "\n".join(sorted({_line(rule) for rule in rules}))
         self.version = hashlib.blake2b(listed.encode(), digest_size=4).hexdigest()
 
     def score(self, samples: Sequence[Sample]) -> list[Score | Failure]:
@@ -50,3 +57,8 @@ class Slop:
     def matcher(self) -> Matcher:
         """The list as an automaton."""
         return self._matcher
+
+
+def _line(rule: BanRule) -> str:
+    options = json.dumps(rule.options, sort_keys=True) if rule.options else ""
+    return f"{rule.kind} {rule.text}{options}"
