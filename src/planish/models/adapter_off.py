@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from planish.errors import MissingPackageError, ModelError
@@ -39,6 +40,10 @@ class AdapterOff(LanguageModel):
     def model_hash(self) -> str:
         """Another than with the adapter."""
         return hashlib.blake2b(f"{super().model_hash} without its adapter".encode(), digest_size=8).hexdigest()
+
+    def on(self, device: torch.device) -> "AdapterOff":
+        """A copy on another device, where it shares its weights with no other."""
+        return AdapterOff(super().on(device))
 
     def hidden(
         self,

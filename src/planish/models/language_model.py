@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,10 @@ class LanguageModel(Tokens):
     def device(self) -> torch.device:
         """Where the weights are."""
         return torch.device(self.model.device)
+
+    def on(self, device: torch.device) -> "LanguageModel":
+        """A copy on another device."""
+        return LanguageModel(nn.Module.to(deepcopy(self.model), device), self.tokenizer, self.name)
 
     @property
     def vocabulary(self) -> int:

@@ -1,10 +1,11 @@
 """A cap on risk: no token may be likelier than its chance of ending well allows."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from planish.steer.steer import MODEL, Adjustment, Needs, Rewind, Stage, Steer, Step
 
@@ -39,6 +40,11 @@ class Cap(Steer):
     def __init__(self, value: Value, epsilon: float) -> None:
         self.value = value
         self.epsilon = epsilon
+
+    def on(self, device: torch.device) -> "Cap":
+        """See `Steer`; a value that is no module is taken to know no device."""
+        value = deepcopy(self.value).to(device) if isinstance(self.value, nn.Module) else self.value
+        return Cap(value, self.epsilon)
 
     def adjust(self, step: Step) -> Adjustment:
         """Project each row's distribution under its caps."""

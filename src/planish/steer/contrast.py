@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Annotated, Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -142,6 +143,13 @@ class Contrast(Steer):
             what = "needs a third model" if plain is None else "has no use for a third model"
             raise UsageError(f"the mode {mode} {what}", "give plain with the mode proxy_tuned, and with no other")
         self.needs = Needs(companions={OTHER: other} if plain is None else {OTHER: other, PLAIN: plain})
+
+    def on(self, device: torch.device) -> "Contrast":
+        """See `Steer`."""
+        other, plain = (
+            model and model.on(device) for model in (self.needs.companions[OTHER], self.needs.companions.get(PLAIN))
+        )
+        return Contrast(other, self.combination, plain=plain, other_prompt=self.other_prompt)
 
     def prepare(self, prompt: Prompt) -> Mapping[str, Prompt]:
         """The other model may see another prompt."""

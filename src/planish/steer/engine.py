@@ -3,6 +3,8 @@
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 
+import torch
+
 from planish.errors import PlanishError, UsageError
 from planish.models.language_model import LanguageModel
 from planish.records.generation import Generation
@@ -51,6 +53,11 @@ class Engine:
                 if (companion or model).vocabulary < model.vocabulary:
                     raise UsageError(f"{name} has fewer logits than {model.name!r}", "exchange the two models")
                 self.models[model_key(at, name)] = companion or model
+
+    def on(self, device: torch.device) -> "Engine":
+        """The same engine on another device, with copies of all models."""
+        steers = [steer.on(device) for steer in self.steers]
+        return Engine(self.model.on(device), steers, self.sampling, self._asked.rows if self._asked else None)
 
     def plan(
         self,

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
+import torch
 from torch import Tensor
 
 from planish.models.language_model import LanguageModel
@@ -82,6 +83,12 @@ class Steer(Protocol):
 
     stage: Stage
     needs: Needs
+
+    def on(self, device: torch.device) -> "Steer":
+        """The same steer for a model on another device, with copies of the models that it brings."""
+        if self.needs.companions:
+            raise NotImplementedError(f"{type(self).__name__} brings models, so it must say how they are copied")
+        return self
 
     def prepare(self, prompt: Prompt) -> Mapping[str, Prompt]:
         """What each model is to see; models left out see `prompt`."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import torch
+
 from planish.records.prompt import Prompt
 from planish.steer.contrast import contrasted
 from planish.steer.steer import MODEL, Adjustment, Needs, Stage, Steer, Step
@@ -23,6 +25,10 @@ class Tag(Steer):
         self.opposite = opposite if strength > 1 else None
         self.strength = strength
         self.needs = Needs(companions={OPPOSITE: None} if self.opposite else {})
+
+    def on(self, device: torch.device) -> "Tag":
+        """The same: its companion is the model itself."""
+        return self
 
     def prepare(self, prompt: Prompt) -> Mapping[str, Prompt]:
         """The model sees the tag, its double the opposite one."""
