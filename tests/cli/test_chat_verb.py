@@ -8,6 +8,7 @@ from in_process import Planish
 from planish.cli.terminal_text import harmless
 from planish.models.language_model import LanguageModel
 from planish.records.prompt import Message, Prompt
+from planish.steer.contrast import Contrast, LogRatio, behind
 from planish.steer.engine import Engine
 from planish.steer.row import Row
 from planish.steer.sampling import Sampling
@@ -75,7 +76,7 @@ def test_an_answer_that_is_stopped_stays_as_far_as_it_was_shown(
             raise KeyboardInterrupt
         return Engine(tiny).row(prompt, 0, 0, Engine(tiny).plan())
 
-    monkeypatch.setattr("planish.recipes.write.stream", stream)
+    monkeypatch.setattr("planish.steer.engine.Engine.stream", stream)
     says("Hi", "Go on")
     ended = planish("chat", "tiny", *SHORT)
     assert ended.code == 0
@@ -105,6 +106,17 @@ def test_the_steers_are_named_and_hold(planish: Planish, says: Says, tmp_path: P
     ended = planish("chat", "tiny", "--ban", "list.txt", "--max-tokens", 40, "--device", "cpu")
     assert "ban list.txt" in ended.err
     assert not any(char.isascii() and char.isalpha() for char in ended.out)
+
+
+def test_a_contrast_with_all_its_options_holds(planish: Planish, says: Says, tiny: LanguageModel) -> None:
+    says("Hi")
+    steer = Contrast(None, LogRatio(strength=3, plausible=0.5), other_prompt=behind("Be gloomy."))
+    turn = Prompt(messages=(Message(role="user", content="Hi"),))
+    wanted = Engine(tiny, [steer], Sampling(max_tokens=9)).generate([turn])[0].text
+    arguments = ["--contrast", "tiny", "--contrast-strength", 3, "--contrast-prompt", "Be gloomy."]
+    ended = planish("chat", "tiny", *arguments, "--set", "contrast.plausible=0.5", *SHORT)
+    assert ended.out == shown(wanted) != shown(answer(tiny, "Hi"))
+    assert "contrast_prompt Be gloomy." in ended.err
 
 
 def test_a_terminal_is_shown_signs_and_not_commands() -> None:

@@ -12,6 +12,12 @@ import pytest
 from in_process import Planish
 from openai import OpenAI
 
+from planish.models.language_model import LanguageModel
+from planish.records.prompt import opening
+from planish.steer.contrast import Contrast, LogRatio, behind
+from planish.steer.engine import Engine
+from planish.steer.sampling import Sampling
+
 KEY = "a key of many letters"
 
 
@@ -56,6 +62,19 @@ def test_it_serves_until_it_is_told_to_end(tmp_path: Path, sent: signal.Signals)
         assert rest == ""
 
 
+def test_what_it_serves_is_steered_by_a_contrast_with_all_its_options(tmp_path: Path, tiny: LanguageModel) -> None:
+    steer = Contrast(None, LogRatio(strength=3, cut=True), other_prompt=behind("A gloomy night. "))
+    sampling = Sampling(max_tokens=7, temperature=0)
+    wanted = Engine(tiny, [steer], sampling).generate([opening("Once")])[0].text
+    assert wanted != Engine(tiny, sampling=sampling).generate([opening("Once")])[0].text
+    contrast = ["--contrast", "tiny", "--contrast-strength", 3, "--contrast-prompt", "A gloomy night. "]
+    with served(tmp_path, *contrast, "--set", "contrast.cut=true", "--set", "text_tokens=7") as (_, url, said):
+        assert "contrast tiny" in said
+        client = OpenAI(base_url=url, api_key="none", max_retries=0)
+        answer = client.completions.create(model="tiny", prompt="Once", temperature=0, max_tokens=99)
+    assert answer.choices[0].text == wanted
+
+
 @pytest.mark.parametrize(
     ("code", "named", "arguments"),
     [
@@ -65,6 +84,9 @@ def test_it_serves_until_it_is_told_to_end(tmp_path: Path, sent: signal.Signals)
         (2, "waiting", ["--set", "waiting=none"]),
         (1, "none.txt", ["--ban", "none.txt"]),
         (2, "latest", ["--contrast", "latest"]),
+        (2, "amplified", ["--contrast", "no such model", "--contrast-mode", "amplify"]),
+        (2, "'plausible'", ["--contrast", "no such model", "--set", "contrast.plausibel=0.5"]),
+        (1, "no adapter", ["--contrast", "base", "--device", "cpu"]),
     ],
 )
 def test_what_cannot_be_is_named(planish: Planish, code: int, named: str, arguments: list[object]) -> None:

@@ -4,13 +4,24 @@ from typing import Any
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 
 from planish.errors import DataError, ModelError, UsageError
+from planish.models.adapter_off import AdapterOff, load_adapted
 from planish.models.language_model import LanguageModel
 from planish.models.tags import add_tags
 from planish.models.tiny import tiny_llama
 from planish.models.value_head import ValueHead
 from planish.records.prompt import Prompt
+from planish.steer.contrast import (
+    Amplified,
+    Combination,
+    Contrast,
+    Interpolated,
+    LogRatio,
+    ProbabilityDifference,
+    ProxyTuned,
+)
 from planish.steer.engine import Engine
 from planish.steer.sampling import Sampling
 from planish.steer.steering import GOES_WITH, SteeringSettings, load_steers
@@ -38,10 +49,14 @@ def files(tmp_path_factory: pytest.TempPathFactory, tagged: LanguageModel) -> di
     other = tiny_llama(seed=1)
     add_tags(other, [GOOD, BAD])
     other.save(folder / "other")
+    third = tiny_llama(seed=2)
+    add_tags(third, [GOOD, BAD])
+    third.save(folder / "third")
     return {
         "ban": str(folder / "list.txt"),
         "cap": str(folder / "head.safetensors"),
         "contrast": str(folder / "other"),
+        "contrast_plain": str(folder / "third"),
         "tag": GOOD,
     }
 
@@ -53,25 +68,39 @@ def written(model: LanguageModel, **settings: Any) -> list[str]:
     return [text.text for text in texts]
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "others"),
-    [
-        ("ban", None, {}),
-        ("cap", None, {}),
-        ("epsilon", 0.45, {"cap": None}),
-        ("contrast", None, {}),
-        ("contrast_strength", 2.0, {"contrast": None}),
-        ("tag", None, {}),
-        ("tag_opposite", BAD, {"tag": None}),
-        ("tag_strength", 4.0, {"tag": None, "tag_opposite": BAD}),
-    ],
-)
+EFFECTS: list[tuple[str, object, dict[str, Any]]] = [
+    ("ban", None, {}),
+    ("cap", None, {}),
+    ("epsilon", 0.45, {"cap": None}),
+    ("contrast", None, {}),
+    ("contrast_mode", "amplified", {"contrast": None, "contrast_strength": 2.0}),
+    ("contrast_strength", 2.0, {"contrast": None}),
+    ("contrast_prompt", "A gloomy night. ", {"contrast": None, "contrast_strength": 2.0}),
+    ("contrast_options", {"plausible": 1.0}, {"contrast": None, "contrast_strength": 2.0}),
+    ("tag", None, {}),
+    ("tag_opposite", BAD, {"tag": None}),
+    ("tag_strength", 4.0, {"tag": None, "tag_opposite": BAD}),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "others"), EFFECTS)
 def test_every_setting_changes_what_is_written(
     tagged: LanguageModel, files: dict[str, Any], key: str, value: object, others: dict[str, Any]
 ) -> None:
     """None stands for the file, the folder or the tag of that name."""
     given = {name: files[name] if other is None else other for name, other in others.items()}
     assert written(tagged, **given) != written(tagged, **given, **{key: files[key] if value is None else value})
+
+
+def test_the_third_model_changes_what_is_written(tagged: LanguageModel, files: dict[str, Any]) -> None:
+    given = {"contrast": files["contrast"], "contrast_mode": "proxy_tuned", "contrast_strength": 3.0}
+    by_third = written(tagged, **given, contrast_plain=files["contrast_plain"])
+    assert by_third != written(tagged, **given, contrast_plain=tagged.name) != written(tagged)
+
+
+def test_there_is_a_test_of_the_effect_of_every_setting() -> None:
+    by_themselves = {"thinking", "contrast_plain"}
+    assert {key for key, _, _ in EFFECTS} == SteeringSettings.model_fields.keys() - by_themselves
 
 
 def test_what_is_banned_is_not_written(tagged: LanguageModel, files: dict[str, Any]) -> None:
@@ -99,9 +128,95 @@ def test_a_strength_of_nothing_is_no_steer(tagged: LanguageModel, files: dict[st
     assert load_steers(settings, tagged) == load_steers(SteeringSettings(), tagged) == []
 
 
+# --- every mode of the contrast
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted"),
+    [
+        ({}, LogRatio()),
+        ({"contrast_strength": 0.7, "contrast_options": {"cut": True}}, LogRatio(strength=0.7, cut=True)),
+        (
+            {"contrast_mode": "probability_difference", "contrast_options": {"gate": 2.0, "nucleus": 0.9}},
+            ProbabilityDifference(gate=2.0, nucleus=0.9),
+        ),
+        ({"contrast_mode": "amplified", "contrast_strength": 0.7}, Amplified(strength=0.7)),
+        ({"contrast_mode": "interpolated", "contrast_options": {"share": 0.3}}, Interpolated(share=0.3)),
+        ({"contrast_mode": "proxy_tuned", "contrast_plain": None, "contrast_strength": 0.7}, ProxyTuned(strength=0.7)),
+    ],
+)
+def test_every_mode_is_reached_by_its_name(
+    tagged: LanguageModel, files: dict[str, Any], settings: dict[str, Any], wanted: Combination
+) -> None:
+    given = {key: files[key] if value is None else value for key, value in settings.items()}
+    (steer,) = load_steers(SteeringSettings.from_user({"contrast": files["contrast"], **given}), tagged)
+    assert isinstance(steer, Contrast)
+    assert steer.combination == wanted
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"contrast_mode": "amplify"}, "amplified"),
+        ({"contrast_mode": "interpolated", "contrast_strength": 0.5}, r"interpolated has no strength"),
+        ({"contrast_mode": "amplified", "contrast_options": {"gate": 1.0}}, "gate"),
+        ({"contrast_options": {"plausible": 7}}, "plausible"),
+        ({"contrast_mode": "proxy_tuned"}, "needs a third model"),
+        ({"contrast_plain": "tiny"}, "no use for a third model"),
+    ],
+)
+def test_a_mode_that_cannot_be_is_refused_before_a_model_is_loaded(settings: dict[str, Any], named: str) -> None:
+    with pytest.raises(UsageError, match=named):
+        SteeringSettings.from_user({"contrast": "no such model", **settings}).check()
+
+
+def test_the_other_one_may_be_the_model_itself_on_another_prompt(tagged: LanguageModel) -> None:
+    settings = {"contrast": tagged.name, "contrast_strength": 3.0}
+    (steer,) = load_steers(SteeringSettings.from_user({**settings, "contrast_prompt": "A gloomy night. "}), tagged)
+    assert steer.needs.companions == {"other": None}
+    assert written(tagged, **settings, contrast_prompt="A gloomy night. ") != written(tagged)
+    with pytest.raises(UsageError, match="itself"):
+        load_steers(SteeringSettings.from_user(settings), tagged)
+
+
+# --- with an adapter
+
+
+@pytest.fixture(scope="module")
+def adapted(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
+    folder = tmp_path_factory.mktemp("adapter")
+    adapter = get_peft_model(tiny_llama().model, LoraConfig(r=4, target_modules=["q_proj", "up_proj"]))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for name, weight in adapter.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(weight)
+    adapter.save_pretrained(str(folder))
+    return load_adapted("tiny", folder)
+
+
+def test_base_is_the_model_without_its_adapter(adapted: LanguageModel) -> None:
+    given = {"contrast_mode": "interpolated", "contrast_options": {"share": 1.0}}
+    # Wholly the other one: what is written is what the plain model writes.
+    assert written(adapted, contrast="base", **given) == written(tiny_llama()) != written(adapted)
+    (steer,) = load_steers(SteeringSettings.from_user({"contrast": "base", **given}), adapted)
+    other = steer.needs.companions["other"]
+    assert isinstance(other, AdapterOff)
+    assert other.model is adapted.model
+
+
+def test_without_an_adapter_there_is_no_base(tagged: LanguageModel) -> None:
+    with pytest.raises(ModelError, match="no adapter"):
+        load_steers(SteeringSettings(contrast="base"), tagged)
+
+
+# --- what does not fit
+
+
 @pytest.mark.parametrize("key", sorted(GOES_WITH))
 def test_a_setting_without_the_one_that_it_belongs_to_is_refused(tagged: LanguageModel, key: str) -> None:
-    value = {"thinking": False, "tag_opposite": BAD}.get(key, 1.0)
+    values = {"thinking": False, "contrast_mode": "amplified", "contrast_options": {"plausible": 0.5}}
+    value: object = values.get(key, 1.0 if key == "epsilon" or key.endswith("strength") else BAD)
     with pytest.raises(UsageError, match=GOES_WITH[key]):
         load_steers(SteeringSettings.from_user({key: value}), tagged)
 

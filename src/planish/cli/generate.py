@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -14,10 +14,17 @@ from planish.cli.terminal_text import harmless
 from planish.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from planish.models.language_model import LanguageModel
+    from planish.records.generation import Generation
     from planish.records.prompt import Prompt
+    from planish.steer.beam import BeamSearch
     from planish.steer.engine import Engine
-    from planish.steer.row import Row
 
+BEAMS = "Beam search"
+# What says how the beams go, under the names that the search has for it.
+OF_BEAMS = ("groups", "diversity_penalty", "length_penalty")
+# So many prompts are searched together; their texts are there together too.
+SEARCHED_TOGETHER = 8
 # Of a prompt, so many characters stand as a heading.
 HEADING = 70
 MOST_TRACED = 20
@@ -42,6 +49,37 @@ class GenerateFlags(WritingFlags):
     ]
     json: Annotated[bool, typer.Option("--json", help="Print rows as JSON lines.", rich_help_panel=WRITING)]
     out: Annotated[Path | None, typer.Option(help="Append the rows to this file (JSONL).", rich_help_panel=WRITING)]
+    beams: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Search the likeliest texts; prints the best, with --json or --out all.", rich_help_panel=BEAMS
+        ),
+    ]
+    groups: Annotated[int | None, typer.Option(min=1, help="Searches side by side.", rich_help_panel=BEAMS)]
+    diversity_penalty: Annotated[
+        float | None, typer.Option(help="How much one shuns what the others took.", rich_help_panel=BEAMS)
+    ]
+    length_penalty: Annotated[
+        float | None, typer.Option(help="0 favours short texts, more longer ones.", rich_help_panel=BEAMS)
+    ]
+
+    def searched(self) -> dict[str, Any]:
+        """How the beams go, as far as that was said.
+
+        Raises:
+            UsageError: it was said without beams, or beams go together with what is only drawn texts'.
+        """
+        given = {name: value for name in OF_BEAMS if (value := getattr(self, name)) is not None}
+        if self.beams is None:
+            for flag in map(_flag, given):
+                raise UsageError(f"{flag} is set, but --beams is not", f"add --beams, or leave {flag} out")
+            return {}
+        for name, drawn in (("samples", self.samples > 1), ("trace", self.trace is not None), ("seed", self.seed != 0)):
+            if drawn:
+                raise UsageError(
+                    f"{_flag(name)} is of texts that are drawn, and --beams draws none", "leave one of them out"
+                )
+        return {"beams": self.beams, **given}
 
 
 def generate(
@@ -56,15 +94,20 @@ def generate(
     given = [text for text in given if text.strip()]
     if not given and not flags.prompts:
         raise UsageError("there is no prompt", 'write one behind the model, like planish generate bundled "Once"')
-    sampling = flags.sampling()
-    engine = flags.engine(model, sampling)
-    asked = _prompts(flags, given, as_opening=flags.openings or not engine.model.is_chat)
+    from planish.steer.beam import BeamSearch
+    from planish.steer.engine import Engine
+
+    sampling, searched = flags.sampling(), flags.searched()
+    loaded, steers = flags.loaded(model)
+    asked = _prompts(flags, given, as_opening=flags.openings or not loaded.is_chat)
     with _appended(flags.out) as file:
-        show = Show(engine, asked, flags, file)
-        if len(asked) == flags.samples == 1 and sys.stdout.isatty() and not flags.json:
-            show.streamed()
+        show = Show(loaded, asked, flags, file)
+        if searched:
+            show.beams(BeamSearch(loaded, steers, sampling, **searched))
+        elif len(asked) == flags.samples == 1 and sys.stdout.isatty() and not flags.json:
+            show.streamed(Engine(loaded, steers, sampling))
         else:
-            show.all_rows()
+            show.all_texts(Engine(loaded, steers, sampling))
     if show.failed == len(asked) * flags.samples:
         raise DataError(f"no text could be written: {show.error}", "mend the cause and run again")
 
@@ -95,73 +138,87 @@ def _appended(path: Path | None) -> Iterator[TextIO | None]:
 class Show:
     """Has texts written and shows them, each as soon as it is there."""
 
-    def __init__(self, engine: "Engine", prompts: "list[Prompt]", flags: GenerateFlags, file: TextIO | None) -> None:
+    def __init__(
+        self, model: "LanguageModel", prompts: "list[Prompt]", flags: GenerateFlags, file: TextIO | None
+    ) -> None:
         self.failed = 0
         self.error = ""
-        self._engine = engine
+        self._model = model
         self._prompts = prompts
         self._flags = flags
         self._file = file
 
-    def all_rows(self) -> None:
-        """Row by row."""
-        plan = self._engine.plan(top=self._flags.trace)
-        finished: dict[tuple[str, int], Row] = {}
+    def all_texts(self, engine: "Engine") -> None:
+        """Text by text."""
+        plan = engine.plan(top=self._flags.trace)
+        finished: dict[tuple[str, int], tuple[Prompt, Generation]] = {}
         order = [(prompt.id, sample) for prompt in self._prompts for sample in range(self._flags.samples)]
         shown = 0
-        for row in self._engine.write(self._prompts, self._flags.samples, self._flags.seed, plan):
-            self._keep(row)
-            finished[row.prompt.id, row.sample] = row
+        for row in engine.write(self._prompts, self._flags.samples, self._flags.seed, plan):
+            (text,) = engine.generations([row])
+            self._keep(text)
+            finished[row.prompt.id, row.sample] = row.prompt, text
             # The first to be asked for is shown first, whichever is finished first.
             while shown < len(order) and order[shown] in finished:
-                self._show(finished.pop(order[shown]))
+                self._show(*finished.pop(order[shown]))
                 shown += 1
 
-    def streamed(self) -> None:
+    def beams(self, search: "BeamSearch") -> None:
+        """The texts of a search, best first; the best alone where people read them."""
+        for start in range(0, len(self._prompts), SEARCHED_TOGETHER):
+            prompts = self._prompts[start : start + SEARCHED_TOGETHER]
+            for prompt, texts in zip(prompts, search.generate(prompts), strict=True):
+                for text in texts:
+                    self._keep(text)
+                for text in texts if self._flags.json else texts[:1]:
+                    self._show(prompt, text)
+
+    def streamed(self, engine: "Engine") -> None:
         """One text, as it is written."""
-        words = self._engine.stream(self._prompts[0], self._flags.seed, self._flags.trace)
+        words = engine.stream(self._prompts[0], self._flags.seed, self._flags.trace)
         try:
             while True:
                 print(harmless(next(words)), end="", flush=True)
         except StopIteration as end:
             print()
-            self._keep(end.value)
-            self._print_trace(end.value)
+            (text,) = engine.generations([end.value])
+            self._keep(text)
+            self._print_trace(text)
 
-    def _keep(self, row: "Row") -> None:
+    def _keep(self, text: "Generation") -> None:
         if self._file is not None:
-            print(self._line(row), file=self._file, flush=True)
-        if row.error:
-            self.failed, self.error = self.failed + 1, row.error
+            print(text.model_dump_json(), file=self._file, flush=True)
+        if text.error:
+            self.failed, self.error = self.failed + 1, text.error
 
-    def _line(self, row: "Row") -> str:
-        return self._engine.generations([row])[0].model_dump_json()
-
-    def _show(self, row: "Row") -> None:
-        if row.error:
-            print(f"{_heading(row.prompt)}: {row.error}", file=sys.stderr)
+    def _show(self, prompt: "Prompt", text: "Generation") -> None:
+        if text.error:
+            print(f"{_heading(prompt)}: {text.error}", file=sys.stderr)
         if self._flags.json:
-            print(self._line(row), flush=True)
-        elif not row.error:
-            self._print_text(row)
+            print(text.model_dump_json(), flush=True)
+        elif not text.error:
+            self._print_text(prompt, text)
 
-    def _print_text(self, row: "Row") -> None:
+    def _print_text(self, prompt: "Prompt", text: "Generation") -> None:
         is_terminal = sys.stdout.isatty()
         if len(self._prompts) * self._flags.samples > 1:
-            sample = f" ({row.sample + 1})" if self._flags.samples > 1 else ""
-            print(f"# {_heading(row.prompt)}{sample}")
-        print(harmless(row.text) if is_terminal else row.text, end="\n\n" if len(self._prompts) > 1 else "\n")
-        self._print_trace(row)
+            sample = f" ({text.sample + 1})" if self._flags.samples > 1 else ""
+            print(f"# {_heading(prompt)}{sample}")
+        print(harmless(text.text) if is_terminal else text.text, end="\n\n" if len(self._prompts) > 1 else "\n")
+        self._print_trace(text)
         sys.stdout.flush()
 
-    def _print_trace(self, row: "Row") -> None:
+    def _print_trace(self, text: "Generation") -> None:
         """A token a line: what it is, how likely it was to the model and in which place, and the likeliest."""
-        tokens = self._engine.model
-        for trace in row.traces:
-            others = "  ".join(f"{tokens.decode([token])!r} {share:.3f}" for token, share in trace.top)
+        for trace in text.trace:
+            others = "  ".join(f"{self._model.decode([token])!r} {share:.3f}" for token, share in trace.top)
             print(f"{trace.text!r:16} {trace.probability:.3f} {trace.rank:6}  {others}")
 
 
 def _heading(prompt: "Prompt") -> str:
     words = " ".join(harmless(prompt.content).split())
     return words if len(words) <= HEADING else words[: HEADING - 1] + "…"
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")

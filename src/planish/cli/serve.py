@@ -30,7 +30,7 @@ class ServeFlags(SteeringFlags):
     set: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="KEY=VALUE", help="Limits, such as waiting=100, text_tokens=1000.", rich_help_panel=SERVER
+            metavar="KEY=VALUE", help="Limits: text_tokens=1000; a contrast: contrast.gate=2.", rich_help_panel=SERVER
         ),
     ]
 
@@ -39,7 +39,6 @@ def serve(flags: ServeFlags, model: WritingModel) -> None:
     """Serve a model, OpenAI-compatible, with steers on everything that it writes."""
     import sys
 
-    from planish.config import parse_settings
     from planish.steer.server.guard import Door
     from planish.steer.server.limits import Limits
     from planish.steer.server.run import bound_socket, run_server
@@ -47,7 +46,7 @@ def serve(flags: ServeFlags, model: WritingModel) -> None:
 
     # What may be wrong is looked at before a model is loaded.
     door = Door(flags.host, _key(flags.api_key_env))
-    limits = Limits.from_user(parse_settings(flags.set or ()))
+    limits = Limits.from_user(flags.other_settings())
     listening = bound_socket(flags.host, flags.port)
     engine = flags.engine(model)
     rows = flags.batch_size or engine.batch_size(min(engine.model.context, USUAL_TOKENS)).rows
