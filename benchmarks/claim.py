@@ -1,7 +1,6 @@
 """A claim of speed: the ratio of two ways to do one thing, measured in turn in one run."""
 
 import json
-import math
 import statistics
 import time
 from collections.abc import Callable
@@ -10,19 +9,21 @@ ROUNDS = 7
 
 
 def measure(claim: str, slow: Callable[[], object], fast: Callable[[], object], target: float) -> bool:
-    """Print how many times as fast `fast` is, as a JSON line, with the 95 % interval over rounds; say if it holds."""
-    ratios = []
-    for _ in range(ROUNDS):
-        ratios.append(math.log(_seconds(slow) / _seconds(fast)))
-    middle = statistics.fmean(ratios)
-    # 2.45 is Student's t for seven rounds.
-    half = 2.45 * statistics.stdev(ratios) / math.sqrt(ROUNDS)
-    ratio, low, high = (round(math.exp(value), 3) for value in (middle, middle - half, middle + half))
-    print(
-        json.dumps(
-            {"claim": claim, "ratio": ratio, "target": target, "holds": ratio >= target, "low": low, "high": high}
-        )
-    )
+    """Print how many times as fast `fast` is, as a JSON line; say whether the claim holds.
+
+    The ratio is the median of the rounds, `low` and `high` the least and the largest of them: with seven rounds they
+    enclose the true median in 98 % of cases.
+    """
+    slow(), fast()
+    return report(claim, [_seconds(slow) / _seconds(fast) for _ in range(ROUNDS)], target)
+
+
+def report(claim: str, ratios: list[float], target: float) -> bool:
+    """Print a claim with the ratios that were measured for it; say whether it holds."""
+    ratio = statistics.median(ratios)
+    line = {"claim": claim, "ratio": ratio, "target": target, "low": min(ratios), "high": max(ratios)}
+    rounded = {key: round(value, 3) if isinstance(value, float) else value for key, value in line.items()}
+    print(json.dumps(rounded | {"holds": ratio >= target}), flush=True)
     return ratio >= target
 
 

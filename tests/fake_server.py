@@ -23,7 +23,8 @@ class FakeServer(ThreadingHTTPServer):
     """Each completion takes the next of `faults`, and then `usual`; None is none.
 
     A number is a status; `hang` answers too late, `drop` breaks off after a token, `garbage` is no JSON, `plain` has
-    no log-probabilities, `pieces` no ids, `echo` refuses and says the key back, `die` is the last that is ever heard.
+    no log-probabilities, `pieces` no ids, `echo` refuses and says the key back; `stop` and `length` end the text with
+    its third token; `die` is the last that is ever heard.
     """
 
     daemon_threads = True
@@ -49,13 +50,15 @@ class FakeServer(ThreadingHTTPServer):
             if fault == "pieces":
                 del chosen["id"]
             written.append(token)
-            finish = "length" if number + 1 == body["max_tokens"] else None
+            finish = "stop" if token == STOP else "length" if number + 1 == body["max_tokens"] else None
+            if fault in ("stop", "length") and number == 2:
+                finish = fault
             yield {
                 "text": "x",
                 "logprobs": None if fault == "plain" else {"content": [chosen]},
-                "finish_reason": "stop" if token == STOP else finish,
+                "finish_reason": finish,
             }
-            if token == STOP:
+            if finish is not None:
                 return
 
 

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 from in_process import Planish
 
+from llama_server import llama_server
 from planish.cli.antislop import AntislopFlags
+from planish.models.loading import load_model
+from planish.models.server_process import free_port
 from planish.recipes.antislop_settings import STAGES, AntislopSettings
 from planish.recipes.outcome import Outcome
 from planish.records.evidence import Evidence
@@ -36,6 +39,8 @@ FLAGS: dict[str, tuple[list[object], dict[str, Any]]] = {
     "until": (["--until", "mine"], {"until": "mine"}),
     "seed": (["--seed", 9], {"seed": 9}),
     "device": (["--device", "cuda"], {"device": "cuda"}),
+    "engine": (["--engine", "http://localhost:8000/v1"], {"engine": "http://localhost:8000/v1"}),
+    "concurrency": (["--concurrency", 3], {"concurrency": 3}),
     "out": (["--out", "here"], {"out": Path("here")}),
     "config": (["--config", "settings.toml"], {"samples": 5, "sampling": {"top_p": 0.9}}),
     "set": (
@@ -100,6 +105,9 @@ def test_a_run_can_be_done_again_from_its_settings(planish: Planish) -> None:
         ("limit=2", ["limit", "2"]),
         ("seed=-1", ["seed", "-1"]),
         ("until=nonsense", ["until", "nonsense", *STAGES]),
+        ("engine=lokal", ["engine", "lokal", "local", "vllm", "http"]),
+        ("engine=http://me:hunter22@host", ["password", "PLANISH_API_KEY"]),
+        ("concurrency=0", ["concurrency", "0"]),
         ("tuner=nonsense", ["tuner", "nonsense", "ftpo", "dpo"]),
     ],
 )
@@ -203,6 +211,23 @@ def test_json_is_the_evidence_and_nothing_else(planish: Planish) -> None:
     assert evidence == read_records(stage / "rows.jsonl", Evidence)
     again = planish("resume", "run", "--json")
     assert (again.code, json.loads(again.out)) == (0, printed)
+
+
+def test_a_real_server_writes_what_is_searched(planish: Planish) -> None:
+    pytest.importorskip("xllamacpp")
+    pytest.importorskip("gguf")
+    Path("bans.txt").write_text("was\n", encoding="utf-8")
+    settings = ["--limit", 12, "--max-tokens", 40, "--ban", "bans.txt", "--until", "find", "--out", "run"]
+    with llama_server(load_model("bundled")) as url:
+        assert planish("antislop", "bundled", "--engine", url, *settings).code == 0
+    texts = read_records(Path("run/stages/1-write/rows.jsonl"), Generation)
+    assert [text.status for text in texts] == ["ok"] * 16
+    assert all(0 < len(text.token_ids) <= 40 for text in texts)
+
+
+def test_a_server_that_is_not_there_is_named(planish: Planish) -> None:
+    address = f"http://127.0.0.1:{free_port()}"
+    assert address in planish.fails(1, "antislop", "tiny", *QUICK, "--engine", address)
 
 
 def test_every_setting_of_the_demo_is_one(planish: Planish, given: dict[str, Any]) -> None:

@@ -1,16 +1,22 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from in_process import Planish
 
 from planish.config import Settings
 from planish.errors import UsageError
 from planish.models.bundled import openings
 from planish.models.language_model import LanguageModel
+from planish.recipes.engine_settings import EngineSettings
+from planish.recipes.outcome import Outcome
 from planish.steer.engine import Engine
 from planish.steer.sampling import Sampling
 from planish.train.ftpo import FtpoSettings
 
+# What decides over texts of two models, or needs more than a server gives, and so takes no address of a server.
+NO_ADDRESS = {"diff": 2, "prove": 2, "rectify": 1, "condition": 1}
 # For each setting a value that is not its default.
 OTHER_VALUES: dict[str, Any] = {
     "max_tokens": 7,
@@ -20,7 +26,7 @@ OTHER_VALUES: dict[str, Any] = {
     "min_p": 0.5,
     "repetition_penalty": 2.0,
     "no_repeat_ngram": 1,
-    "min_tokens": 40,
+    "min_tokens": 200,
     "stop": "r",
 }
 # What looks at one distribution alone.
@@ -67,7 +73,7 @@ def test_there_is_a_case_for_every_sampling_setting() -> None:
 
 @pytest.mark.parametrize("key", OTHER_VALUES)
 def test_every_sampling_setting_changes_what_is_written(key: str, tiny: LanguageModel) -> None:
-    plain = {"max_tokens": 40}
+    plain = {"max_tokens": 200}
     first, other = (
         Engine(tiny, sampling=Sampling.from_user(given)).generate(openings()[:4], samples=2)
         for given in (plain, plain | {key: OTHER_VALUES[key]})
@@ -81,3 +87,52 @@ def test_every_setting_that_cuts_a_distribution_changes_it(key: str) -> None:
     changed = Sampling.from_user({key: OTHER_VALUES[key]}).truncate(logits.clone())
     assert not torch.equal(changed, logits)
     assert torch.equal(Sampling().truncate(logits.clone()), logits)
+
+
+@pytest.mark.parametrize("verb", NO_ADDRESS)
+def test_a_server_that_cannot_do_it_is_refused_before_a_model_is_loaded(verb: str, planish: Planish) -> None:
+    models = ["no-model"] * NO_ADDRESS[verb]
+    error = planish.fails(2, verb, *models, "--engine", "http://127.0.0.1:1", "--out", "here")
+    assert "http://127.0.0.1:1" in error
+    assert "--engine local" in error
+    assert not Path("here").exists()
+
+
+@pytest.mark.parametrize("verb", ["rectify", "condition"])
+def test_what_needs_all_logits_does_not_go_on_a_server_of_ours_either(verb: str, planish: Planish) -> None:
+    assert "logits" in planish.fails(2, verb, "no-model", "--engine", "vllm")
+
+
+@pytest.mark.parametrize("verb", ["autoif", *NO_ADDRESS])
+def test_an_engine_that_is_none_is_named_with_those_there_are(verb: str, planish: Planish) -> None:
+    error = planish.fails(2, verb, *["no-model"] * NO_ADDRESS.get(verb, 1), "--engine", "lokal")
+    assert all(word in error for word in ("lokal", "local", "vllm", "http"))
+
+
+@pytest.mark.parametrize(("verb", "models"), [("autoif", 1), ("diff", 2)])
+def test_the_engine_reaches_the_recipe(
+    verb: str, models: int, planish: Planish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[EngineSettings] = []
+
+    def recipe(*_: object, engine: EngineSettings) -> Outcome:
+        given.append(engine)
+        return Outcome([])
+
+    monkeypatch.setattr(f"planish.recipes.{verb}.{verb}", recipe)
+    assert planish(verb, *["tiny"] * models, "--engine", "vllm", "--concurrency", 3).code == 0
+    assert planish(verb, *["tiny"] * models).code == 0
+    assert given == [EngineSettings(engine="vllm", concurrency=3), EngineSettings()]
+
+
+@pytest.mark.parametrize("engine", ["local", "vllm", "http://localhost:8000/v1", "localhost:8000", "https://host"])
+def test_an_engine_is_local_or_vllm_or_an_address(engine: str) -> None:
+    assert EngineSettings.from_user({"engine": engine}).engine == engine
+
+
+@pytest.mark.parametrize("engine", ["", "lokal", "VLLM", "ftp://host", "http://", "host/v1", "http://me:pass@host"])
+def test_any_other_engine_is_refused(engine: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        EngineSettings.from_user({"engine": engine})
+    assert caught.value.hint
+    assert "pass@" not in caught.value.message + caught.value.hint

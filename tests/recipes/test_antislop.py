@@ -11,8 +11,10 @@ import pytest
 import torch
 from antislop_run import FIND_NOTHING, SMALL, contents, own_behaviour, small_run
 from peft import PeftModel
+from served_model import served_by
 from transformers import AutoModelForCausalLM
 
+from fake_server import fake_server
 from planish.config import parse_settings
 from planish.errors import DataError, PlanishError, UsageError
 from planish.find.own import load_behaviour
@@ -40,8 +42,11 @@ IN_FILE = {**QUICK, "prompts": "prompts.txt"}
 FOUND = {"until": "find"}
 BANNED = {"until": "ban"}
 
+# What changes how a run goes, and not what it comes to, is tested with what it changes: test_writer.py.
+ELSEWHERE = ["concurrency"]
 # For every key, settings under which it must matter, and a value that is not the one it has there.
 CASES: dict[str, tuple[dict[str, Any], Any]] = {
+    "engine": (QUICK, "server"),
     "model": (QUICK, "other"),
     "tune_model": ({"until": "mine"}, "other"),
     "prompts": (QUICK, "prompts.txt"),
@@ -114,15 +119,17 @@ def plain_runs(tmp_path_factory: pytest.TempPathFactory, files: Path, done: Outc
 
 
 def test_there_is_a_case_for_every_setting() -> None:
-    assert list(CASES) == list(AntislopSettings.model_fields)
+    assert sorted([*CASES, *ELSEWHERE]) == sorted(AntislopSettings.model_fields)
 
 
 @pytest.mark.parametrize("key", CASES)
 def test_every_setting_changes_what_the_run_comes_to(
-    key: str, files: Path, plain_runs: Callable[..., Any], tmp_path: Path
+    key: str, files: Path, plain_runs: Callable[..., Any], tmp_path: Path, tiny: LanguageModel
 ) -> None:
     settings, other = CASES[key]
-    assert plain_runs(settings) != _comes_to(tmp_path, _named({**settings, key: other}, files))
+    with fake_server(served_by(tiny)) as server:
+        given = {**settings, key: server.url if key == "engine" else other}
+        assert plain_runs(settings) != _comes_to(tmp_path, _named(given, files))
 
 
 @pytest.mark.parametrize("key", [*AntislopSettings.model_fields, "sampling.top_p", "ftpo.margin"])

@@ -82,7 +82,7 @@ def test_a_users_own_reference_text_is_read_before_anything_is_written(
     (tmp_path / "prose.txt").write_text("\n###\n".join(["It rained."] * 5), encoding="utf-8")
     own = prove(tiny, tiny, PROMPTS, samples=1, sampling=Sampling(max_tokens=3), reference=tmp_path / "prose.txt")
     assert by_name(own)["perplexity_reference"].n == 5
-    monkeypatch.setattr("planish.recipes.prove.Engine", None)
+    monkeypatch.setattr("planish.recipes.prove.write_all", None)
     with pytest.raises(DataError, match=r"none\.txt"):
         prove(tiny, tiny, PROMPTS, reference=tmp_path / "none.txt")
 

@@ -27,12 +27,10 @@ def ban_of(*phrases: str) -> Ban:
     return Ban(Slop([BanRule(text=phrase) for phrase in phrases]))
 
 
-def writer(
-    tokens: Tokens, text: str, other: str = "_", share: float = 0.3
-) -> Callable[[Sequence[int]], dict[int, float]]:
-    """Writes a text letter by letter and then ends; everywhere `other` could stand too, this likely."""
+def writer(tokens: Tokens, text: str, share: float = 0.3) -> Callable[[Sequence[int]], dict[int, float]]:
+    """Writes a text letter by letter and then ends; everywhere "_" could stand too, this likely."""
     ids = tokens.tokenizer(text)["input_ids"]
-    (otherwise,) = tokens.tokenizer(other)["input_ids"]
+    (otherwise,) = tokens.tokenizer("_")["input_ids"]
     start = len(tokens.encode(PROMPT))
 
     def model(before: Sequence[int]) -> dict[int, float]:
@@ -80,7 +78,7 @@ def test_what_is_banned_is_written_otherwise_from_where_it_turns(tiny: LanguageM
     (event,) = text.events
     (g, blank) = (tiny.tokenizer(letter)["input_ids"][0] for letter in "g_")
     assert (event.rule, event.position, event.rejected, event.replacement) == ("grim day", 3, g, blank)
-    assert text.tokens_spent == len(text.token_ids) + len("grim day")
+    assert text.tokens_spent == len(text.token_ids) + len("grim day ")
 
 
 def test_a_hit_at_the_very_end_does_not_cut_the_text_short(tiny: LanguageModel) -> None:
@@ -99,6 +97,24 @@ def test_where_too_little_is_left_the_text_goes_back_further(tiny: LanguageModel
         (text,) = served(server, tiny, ban_of("bad")).generate([PROMPT])
     assert text.text == "a b_bad"
     assert [event.position for event in text.events] == [3]
+
+
+@pytest.mark.parametrize("owner", ["llamacpp", "vllm"])
+def test_what_could_stand_after_other_words_is_forgotten_with_them(owner: str, tiny: LanguageModel) -> None:
+    letters = tiny.tokenizer("a b bad")["input_ids"]
+    (space, dash) = (tiny.tokenizer(letter)["input_ids"][0] for letter in " -")
+    start = len(tiny.encode(PROMPT))
+
+    def model(before: Sequence[int]) -> dict[int, float]:
+        position = max(0, len(before) - start)
+        share = 0.005 if position == 4 and before[-1] == space else 0.3
+        return {(letters[position] if position < len(letters) else STOP): 1 - share, dash: share}
+
+    with fake_server(model) as server:
+        server.listing = {"data": [{"id": "fake", "owned_by": owner}]}
+        (text,) = served(server, tiny, ban_of("bad")).generate([PROMPT])
+    assert text.text == "a b--ad"
+    assert [event.position for event in text.events] == [3, 4]
 
 
 def test_what_cannot_be_written_otherwise_is_let_pass_and_counted(tiny: LanguageModel) -> None:
@@ -134,6 +150,16 @@ def test_each_request_begins_as_the_text_stands(tiny: LanguageModel) -> None:
     assert all(body["prompt"] == whole[: len(body["prompt"])] for body in server.bodies)
 
 
+@pytest.mark.parametrize("end", ["stop", "length"])
+def test_the_server_may_end_a_text_by_an_end_of_its_own_or_a_full_context(end: str, tiny: LanguageModel) -> None:
+    with fake_server(writer(tiny, "bad"), faults=[end]) as server:
+        (text,) = served(server, tiny).generate([PROMPT])
+    assert (text.text, text.finish, text.status) == ("bad", end, "ok")
+    with fake_server(writer(tiny, "bad"), faults=[end]) as server:
+        (text,) = served(server, tiny, ban_of("bad")).generate([PROMPT])
+    assert (text.text, text.finish) == ("_ad", "stop")
+
+
 def test_a_stop_string_ends_the_text_before_it(tiny: LanguageModel) -> None:
     with fake_server(writer(tiny, "one\ntwo")) as server:
         (text,) = served(server, tiny, stop="\n").generate([PROMPT])
@@ -144,7 +170,8 @@ def test_a_text_does_not_end_too_early_nor_with_a_tag(tiny: LanguageModel) -> No
     with fake_server(writer(tiny, "ab")) as server:
         (text,) = served(server, tiny, min_tokens=6, max_tokens=9).generate([PROMPT])
     assert (text.text, text.finish) == ("ab____", "stop")
-    tagged = add_tags(tiny_llama(), ["<|good|>"])
+    tagged = tiny_llama()
+    add_tags(tagged, ["<|good|>"])
     with fake_server(writer(tagged, "ab")) as server:
         engine = ServedEngine(served(server, tagged).endpoint, tagged, [Tag("<|good|>")], Sampling(temperature=0))
         (text,) = engine.generate([PROMPT])
@@ -220,7 +247,7 @@ def test_nothing_is_written_where_nobody_answers_at_first(tiny: LanguageModel) -
 def test_what_needs_all_logits_is_refused_with_the_engine_that_has_them(tiny: LanguageModel) -> None:
     endpoint = Endpoint("http://127.0.0.1:1")
     tagged = Tag("<|good|>", "<|bad|>", strength=2)
-    for steer in (Cap(lambda hidden: hidden, 0.1), Contrast(tiny_llama(1)), tagged):
+    for steer in (Cap(lambda hidden, tokens=None: hidden, 0.1), Contrast(tiny_llama(1)), tagged):
         with pytest.raises(UsageError, match=type(steer).__name__.lower()) as caught:
             ServedEngine(endpoint, tiny, [steer])
         assert "local" in caught.value.hint

@@ -59,6 +59,13 @@ class AntislopFlags:
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda or mps. Default: a graphics card, if any.", rich_help_panel=RUN)
     ]
+    engine: Annotated[
+        str | None,
+        typer.Option(help="Who writes: local, vllm, or the URL of a server that has the model.", rich_help_panel=RUN),
+    ]
+    concurrency: Annotated[
+        int | None, typer.Option(help="Texts that a server is asked for at once.", rich_help_panel=RUN)
+    ]
     out: Annotated[Path | None, typer.Option(help="The run's folder; an unfinished run goes on.", rich_help_panel=RUN)]
     config: Annotated[Path | None, typer.Option(help="Settings in TOML, as a run keeps them.", rich_help_panel=RUN)]
     set: Annotated[

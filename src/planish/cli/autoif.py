@@ -9,9 +9,10 @@ def autoif(run: Run, model: Model) -> None:
     from planish.recipes.autoif import autoif as recipe
     from planish.records.prompt import writing_prompt
 
+    engine = run.engine_settings()
     run.show(
         [model],
-        lambda models, prompts, sampling: recipe(models[0], prompts, run.samples, sampling, run.seed),
+        lambda models, prompts, sampling: recipe(models[0], prompts, run.samples, sampling, run.seed, engine=engine),
         writing_prompts,
         writing_prompt,
     )

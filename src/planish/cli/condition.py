@@ -9,6 +9,7 @@ def condition(run: Run, model: Model) -> None:
     from planish.recipes.condition import condition as recipe
     from planish.records.prompt import opening
 
+    run.engine_settings().require_local("a tag of a strength needs all logits of a model, and a server gives 20")
     run.show(
         [model],
         lambda models, prompts, sampling: recipe(models[0], prompts, run.samples, sampling, run.seed),

@@ -9,9 +9,13 @@ def diff(run: Run, before: Model, after: Model) -> None:
     from planish.recipes.diff import diff as recipe
     from planish.records.prompt import writing_prompt
 
+    engine = run.engine_settings()
+    engine.require_one_for_each()
     run.show(
         [before, after],
-        lambda models, prompts, sampling: recipe(models[0], models[1], prompts, run.samples, sampling, run.seed),
+        lambda models, prompts, sampling: recipe(
+            models[0], models[1], prompts, run.samples, sampling, run.seed, engine=engine
+        ),
         writing_prompts,
         writing_prompt,
     )

@@ -23,11 +23,13 @@ def prove(
     from planish.records.ban_file import read_rules
     from planish.records.prompt import writing_prompt
 
+    engine = run.engine_settings()
+    engine.require_one_for_each()
     rules = [] if ban is None else read_rules(ban)
     run.show(
         [before, after],
         lambda models, prompts, sampling: recipe(
-            models[0], models[1], prompts, rules, run.samples, sampling, run.seed, reference_text
+            models[0], models[1], prompts, rules, run.samples, sampling, run.seed, reference_text, engine=engine
         ),
         writing_prompts,
         writing_prompt,

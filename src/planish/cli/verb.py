@@ -16,6 +16,7 @@ from planish.errors import UsageError
 
 if TYPE_CHECKING:
     from planish.models.language_model import LanguageModel
+    from planish.recipes.engine_settings import EngineSettings
     from planish.recipes.outcome import Outcome
     from planish.records.prompt import Prompt
     from planish.steer.sampling import Sampling
@@ -34,8 +35,20 @@ class Run:
     set: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Sampling, such as top_p=0.9.")]
     seed: Annotated[int, typer.Option(min=0, max=2**31, help="Of every draw.")]
     device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda or mps.")]
+    engine: Annotated[str, typer.Option(help="local, vllm, or the URL of a server that has the model.")]
+    concurrency: Annotated[int, typer.Option(min=1, help="Texts that a server is asked for at once.")]
     out: Annotated[Path | None, typer.Option(help="Save the model and every row to this new folder.")]
     json: Annotated[bool, typer.Option("--json", help="Print the evidence as JSON.")]
+
+    def engine_settings(self) -> "EngineSettings":
+        """Which engine writes.
+
+        Raises:
+            UsageError: there is no such engine.
+        """
+        from planish.recipes.engine_settings import EngineSettings
+
+        return EngineSettings.from_user({"engine": self.engine, "concurrency": self.concurrency})
 
     def show(
         self,
@@ -97,7 +110,7 @@ class Run:
 def recipe_verb(app: typer.Typer, verb: Callable[..., None], samples: int, max_tokens: int) -> None:
     """Add a verb to the command line, with all flags of `Run` behind its own."""
     defaults = {"samples": samples, "max_tokens": max_tokens, "seed": 0, "device": "cpu", "json": False}
-    add_verb(app, verb, Run, defaults)
+    add_verb(app, verb, Run, {**defaults, "engine": "local", "concurrency": 8})
 
 
 def quieten_libraries() -> None:

@@ -18,7 +18,9 @@ from planish.prove.slop_evidence import antislop_evidence, slop_rate
 from planish.recipes.antislop_inputs import AntislopInputs, read_inputs
 from planish.recipes.antislop_report import card, iteration_row, iterations_csv, report, rules_jsonl
 from planish.recipes.antislop_settings import STAGES, AntislopSettings
+from planish.recipes.engine_settings import LOCAL
 from planish.recipes.outcome import Outcome
+from planish.recipes.writer import TextEngine, Writer
 from planish.records.evidence import Evidence
 from planish.records.generation import Generation, successes
 from planish.records.preference import CompletionPreference, TokenPreferences
@@ -30,12 +32,13 @@ from planish.runs.layout import is_finished
 from planish.runs.run import Run
 from planish.steer.ban import Ban
 from planish.steer.engine import Engine
-from planish.steer.steer import Steer
 from planish.train.adapter import Adapted, load_adapter
 from planish.train.dpo import train_dpo
 from planish.train.ftpo import train_ftpo
 from planish.train.mining import ban_paths, mine_points, span_paths
 
+# What a server says that was started for the run.
+SERVER_LOG = "server.log"
 # A text that refuses is nobody's style.
 REFUSED = 0.5
 
@@ -49,6 +52,9 @@ def antislop(
 ) -> Outcome:
     """Find what a model overuses, ban it while it writes again, and train the model to write the same by itself.
 
+    The engine of the settings writes the texts to learn from, plain and banned; the local engine writes those that are
+    compared: see `Writer`.
+
     Args:
         settings: everything there is to say.
         folder: the run: new, or one with the same settings, which goes on.
@@ -58,24 +64,28 @@ def antislop(
 
     Raises:
         DataError: the model overuses nothing, or too many texts failed.
-        UsageError: the settings do not fit the inputs or the run.
+        UsageError: the settings do not fit the inputs, the engine or the run.
+        ModelError: the server of the settings is not there any more, or has another model.
     """
     given = read_inputs(settings, model, prompts)
     # Where to stop is no part of it: a run that ended early goes on to its end.
     config = {**settings.model_dump(mode="json", exclude={"until"}), "fingerprint": given.fingerprint}
     # What has had no effect yet may change: less memory for the training, or more patience.
-    changeable = ("max_failures",) if is_finished(folder, "train") else ("max_failures", "ftpo")
-    with Run.start(folder, "antislop", config, {}, listener, changeable) as run:
-        return _Antislop(run, settings, given).outcome()
+    changeable = ("max_failures", "concurrency", *(() if is_finished(folder, "train") else ("ftpo",)))
+    with Writer(given.model, settings, settings.sampling, given.prompts.used, folder / SERVER_LOG) as writer:
+        writer.engine([Ban(Slop(given.rules))])  # what no server can do is refused now
+        with Run.start(folder, "antislop", config, {}, listener, changeable) as run:
+            return _Antislop(run, settings, given, writer).outcome()
 
 
 class _Antislop:
     """The chain of stages. Each is made once in a run, and read from there whenever the run goes on."""
 
-    def __init__(self, run: Run, settings: AntislopSettings, given: AntislopInputs) -> None:
+    def __init__(self, run: Run, settings: AntislopSettings, given: AntislopInputs, writer: Writer) -> None:
         self.run = run
         self.settings = settings
         self.given = given
+        self.writer = writer
         self.used, self.held_out = given.prompts
         self.rows: dict[str, Sequence[Any]] = {}
         self.notes: list[str] = []
@@ -84,7 +94,10 @@ class _Antislop:
     def outcome(self) -> Outcome:
         """Find it, steer it, train it out, prove it: as far as `until` says."""
         last = STAGES.index(self.settings.until)
-        plain = self._write("write", self.given.model, self.used, self.settings.seed)
+        if self.settings.engine != LOCAL:
+            written = "the texts to learn from; the local engine wrote those that are compared"
+            self.notes.append(f"engine: {self.settings.engine} wrote {written}")
+        plain = self._write("write", self.writer.engine(), self.used, self.settings.seed)
         if last < STAGES.index("find"):
             return self._so_far()
         slop = self._find(plain)
@@ -93,14 +106,16 @@ class _Antislop:
         slop, banned = self._ban(slop, plain)
         if last < STAGES.index("mine"):
             return self._so_far()
+        self.writer.close()
         preferences = self._mine(slop, plain, banned)
         if last < STAGES.index("train"):
             return self._so_far()
         adapted = self._train(preferences)
         if last < STAGES.index("prove"):
             return self._so_far(adapted.merged())
-        subject = self.given.subject
-        own = plain if subject is self.given.model else self._write("own", subject, self.used, self.settings.seed)
+        # What is compared with the tuned model's texts comes from its own weights, and from the same engine.
+        is_own = self.given.subject is self.given.model and self.settings.engine == LOCAL
+        own = plain if is_own else self._write("own", self._local(), self.used, self.settings.seed, samples=1)
         strength, front = self._choose(adapted, slop, own)
         return self._prove(adapted, strength, slop, front)
 
@@ -136,7 +151,7 @@ class _Antislop:
         for iteration in range(1, self.settings.iterations + 1):
             seed = self.settings.seed + iteration
             bans = [Ban(behaviour) for behaviour in self._unwanted(slop)]
-            banned = self._write(f"ban-{iteration}", self.given.model, self.used, seed, bans)
+            banned = self._write(f"ban-{iteration}", self.writer.engine(bans), self.used, seed)
             added: list[BanRule] = []
             if iteration < self.settings.iterations:
                 added = self._rows(f"find-{iteration}", BanRule, partial(self._newly_overused, banned, slop))
@@ -246,9 +261,9 @@ class _Antislop:
     # Prove it: plain sampling from both models, on prompts that none of the above has seen.
 
     def _prove(self, adapted: Adapted, strength: float, slop: Slop, front: Sequence[Evidence]) -> Outcome:
-        seed, subject, tuned = self.settings.seed, self.given.subject, adapted.merged(strength)
-        before = self._write("before", subject, self.held_out, seed)
-        after = self._write("after", tuned, self.held_out, seed)
+        seed, tuned = self.settings.seed, adapted.merged(strength)
+        before = self._write("before", self._local(), self.held_out, seed)
+        after = self._write("after", Engine(tuned, sampling=self.settings.sampling), self.held_out, seed)
         evidence = self._rows("evidence", Evidence, lambda: self._evidence(tuned, slop, before, after))
         aimed_at = {rule.text for rule in slop.rules}
         shared = sum(rule.text in aimed_at for rule in self.index.rules)
@@ -284,18 +299,22 @@ class _Antislop:
         """The list of another source."""
         return Slop(self.given.index)
 
+    def _local(self) -> Engine:
+        """Plain decoding with the weights that are trained and judged."""
+        return Engine(self.given.subject, sampling=self.settings.sampling)
+
     def _write(
-        self, stage: str, model: LanguageModel, prompts: Sequence[Prompt], seed: int, steers: Sequence[Steer] = ()
+        self, stage: str, engine: TextEngine, prompts: Sequence[Prompt], seed: int, samples: int | None = None
     ) -> list[Generation]:
         """Texts for some prompts, in blocks; the first failure is named when too many fail."""
-        engine = Engine(model, steers, self.settings.sampling)
-        per_block = max(1, self.settings.block // self.settings.samples)
+        samples = samples or self.settings.samples
+        per_block = max(1, self.settings.block // samples)
 
         def blocks(first: int) -> Iterator[list[Generation]]:
             for start in range(first * per_block, len(prompts), per_block):
-                yield engine.generate(prompts[start : start + per_block], self.settings.samples, seed)
+                yield engine.generate(prompts[start : start + per_block], samples, seed)
 
-        self.run.say("expect", rows=len(prompts) * self.settings.samples)
+        self.run.say("expect", rows=len(prompts) * samples)
         texts = self.run.rows(stage, Generation, blocks)
         failed = [text for text in texts if text.status == "failed"]
         if len(failed) > self.settings.max_failures * len(texts):

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from planish.config import Settings
+from planish.recipes.engine_settings import EngineSettings
 from planish.steer.sampling import Sampling
 from planish.train.ftpo import FtpoSettings
 
@@ -14,7 +14,7 @@ STAGES: tuple[Stage, ...] = ("write", "find", "ban", "mine", "train", "prove")
 Strength = Annotated[float, Field(gt=0)]
 
 
-class AntislopSettings(Settings):
+class AntislopSettings(EngineSettings):
     """What is read, how much is written, what counts as slop, how it is trained out."""
 
     model: str

@@ -8,7 +8,9 @@ from planish.find.instructions import CONSTRAINTS, BrokenInstructions
 from planish.models.language_model import LanguageModel
 from planish.prove.collateral import drift, variety_and_length
 from planish.prove.evidence import compare, score_all, tally_scores
+from planish.recipes.engine_settings import EngineSettings
 from planish.recipes.outcome import Outcome
+from planish.recipes.writer import Writer
 from planish.records.generation import Generation
 from planish.records.preference import CompletionPreference
 from planish.records.prompt import Message, Prompt
@@ -24,6 +26,8 @@ def autoif(
     samples: int = 8,
     sampling: Sampling | None = None,
     seed: int = 0,
+    *,
+    engine: EngineSettings | None = None,
 ) -> Outcome:
     """Ask for something checkable, rank the answers by the check, and train on the pairs.
 
@@ -33,8 +37,11 @@ def autoif(
         samples: answers a prompt.
         sampling: how answers are drawn.
         seed: of every draw.
+        engine: what writes the texts to learn from; those that are compared are written by the local engine.
 
     Raises:
+        UsageError: a setting of the sampling is not known to servers.
+        ModelError: the server cannot be reached, or has another model.
         DataError: no prompt got both an answer that passes and one that fails.
     """
     # A third of the prompts is held out: nothing is learned from it, both models are judged on it.
@@ -42,7 +49,8 @@ def autoif(
 
     # Find it: which answers break their instruction? A score is 0 where it is kept and up to 1 where it is broken.
     behaviour = BrokenInstructions()
-    answers = Engine(model, sampling=sampling).generate(used, samples, seed)
+    with Writer(model, engine or EngineSettings(), sampling, used) as writer:
+        answers = writer.engine().generate(used, samples, seed)
     broken = {score.generation_id: score.value for score in score_all(behaviour, used, answers)}
 
     # Train it out: each passing answer of a prompt against a failing one.

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from planish.diff.shift import token_shifts
 from planish.models.language_model import LanguageModel
 from planish.prove.collateral import drift, variety_and_length
+from planish.recipes.engine_settings import EngineSettings
 from planish.recipes.outcome import Outcome
+from planish.recipes.writer import write_all
 from planish.records.prompt import Prompt
-from planish.steer.engine import Engine
 from planish.steer.sampling import Sampling
 
 # How many tokens are named as lost, and how many as gained.
@@ -21,6 +22,8 @@ def diff(
     samples: int = 4,
     sampling: Sampling | None = None,
     seed: int = 0,
+    *,
+    engine: EngineSettings | None = None,
 ) -> Outcome:
     """Let both models write, read each text with both, and say how far apart they are and over which tokens.
 
@@ -31,9 +34,13 @@ def diff(
         samples: texts a prompt and model.
         sampling: how texts are drawn.
         seed: of every draw, the same for both models.
+        engine: what writes the texts of both; a server that is there already has one model, and cannot.
+
+    Raises:
+        UsageError: the two models have different tokenizers, or the engine cannot write for both.
     """
     first.require_same_tokenizer(second)
-    before, after = (Engine(model, sampling=sampling).generate(prompts, samples, seed) for model in (first, second))
+    before, after = write_all((first, second), prompts, samples, sampling, seed, engine)
 
     # Both directions: what the first writes and the second finds odd, and the other way round.
     evidence = [

@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from planish.models.language_model import LanguageModel
+from planish.models.value_head import ValueHead
 from planish.records.evidence import Evidence
 from planish.records.record import Record, write_records
+
+VALUE_HEAD = "value_head.safetensors"
 
 
 @dataclass(frozen=True)
@@ -23,9 +26,15 @@ class Outcome:
     """The run that holds all of it, where there is one."""
     adapter: Path | None = None
     """The trained adapter alone, for `PeftModel.from_pretrained`."""
+    head: ValueHead | None = None
+    """What a cap foresees by, where the recipe fits one."""
 
     def save(self, folder: Path) -> None:
-        """Write the model to `model/`, the rows, the evidence among them, to a JSONL file each, and the report."""
+        """Write all of it.
+
+        The model to `model/`, the value head to `value_head.safetensors`, the report, and the rows, the evidence among
+        them, to a JSONL file each.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         for name, records in {**self.rows, "evidence": self.evidence}.items():
             write_records(folder / f"{name}.jsonl", records)
@@ -33,3 +42,5 @@ class Outcome:
             (folder / "report.html").write_text(self.report, encoding="utf-8")
         if self.model is not None:
             self.model.save(folder / "model")
+        if self.head is not None:
+            self.head.save(folder / VALUE_HEAD)

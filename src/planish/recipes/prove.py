@@ -12,17 +12,18 @@ from planish.prove.evidence import HELD_OUT
 from planish.prove.reference import reference_passages
 from planish.prove.report import examples_of, report_html
 from planish.prove.slop_evidence import antislop_evidence
+from planish.recipes.engine_settings import EngineSettings
 from planish.recipes.outcome import Outcome
+from planish.recipes.writer import write_all
 from planish.records.prompt import Prompt
 from planish.records.rule import BanRule
-from planish.steer.engine import Engine
 from planish.steer.sampling import Sampling
 
 # So many prompts are shown with what both wrote.
 EXAMPLES = 24
 
 
-def prove(
+def prove(  # noqa: PLR0913 - a comparison has as many parts
     before: LanguageModel,
     after: LanguageModel,
     prompts: Sequence[Prompt],
@@ -31,6 +32,8 @@ def prove(
     sampling: Sampling | None = None,
     seed: int = 0,
     reference: Path | None = None,
+    *,
+    engine: EngineSettings | None = None,
 ) -> Outcome:
     """Let both models write, and compare what they wrote and what they foresee.
 
@@ -43,9 +46,10 @@ def prove(
         sampling: how texts are drawn.
         seed: of every draw, the same for both models.
         reference: human prose, a text or parquet file; by default our own.
+        engine: what writes the texts of both; a server that is there already has one model, and cannot.
 
     Raises:
-        UsageError: the two models would not see the same prompts.
+        UsageError: the two models would not see the same prompts, or the engine cannot write for both.
         DataError: the reference text cannot be read.
     """
     before.require_same_tokenizer(after)
@@ -56,7 +60,7 @@ def prove(
         )
     passages = reference_passages(reference)
 
-    first, second = (Engine(model, sampling=sampling).generate(prompts, samples, seed) for model in (before, after))
+    first, second = write_all((before, after), prompts, samples, sampling, seed, engine)
     discovered, index = Slop(rules) if rules else None, Slop(slop_index_rules())
     judged = antislop_evidence(before, after, prompts, first, second, discovered, index, passages)
     evidence = [line.model_copy(update={"group": "prompts"}) if line.group == HELD_OUT else line for line in judged]
@@ -71,6 +75,7 @@ def prove(
         settings={
             "seed": seed,
             "samples": samples,
+            "engine": (engine or EngineSettings()).engine,
             **(sampling or Sampling()).model_dump(exclude_none=True),
             "before": before.model_hash,
             "after": after.model_hash,
@@ -78,6 +83,7 @@ def prove(
         },
         reproduce=shlex.join(
             ["planish", "prove", before.name, after.name, "--samples", str(samples), "--seed", str(seed)]
+            + ([] if engine is None else ["--engine", engine.engine])
         ),
         notes=[
             note,

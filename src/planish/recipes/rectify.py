@@ -65,4 +65,5 @@ def rectify(
         f"value head: {value.skill:.1%} better than a constant {value.base_rate:.2f} (Brier, n = {value.n} texts)",
         f"dead ends: {len(dead_ends)} met, {sum(event.let_pass for event in dead_ends)} of them without a way back",
     ]
-    return Outcome(evidence, rows={"texts": texts, "before": before, "after": after}, notes=notes)
+    rows = {"texts": texts, "before": before, "after": after}
+    return Outcome(evidence, rows=rows, notes=notes, head=value.head)

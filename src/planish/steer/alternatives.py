@@ -23,7 +23,8 @@ class Alternatives:
         position = len(self._row.tokens)
         # What stands further on belonged to a text that is gone.
         self._known = {place: known for place, known in self._known.items() if place < position}
-        if self._endpoint.streamed:
+        # One alone is hardly more than the token itself.
+        if self._endpoint.streamed > 1:
             self._known[position] = candidates
 
     def at(self, position: int) -> dict[int, float]:

@@ -103,7 +103,8 @@ class ServedEngine:
 
 def _refuse_unless_served(steer: Steer) -> None:
     is_plain_tag = isinstance(steer, Tag) and steer.opposite is None
-    is_ban = steer.stage == "forbid" and not steer.needs.companions and type(steer).adjust is Steer.adjust
+    has_matcher = steer.needs.matcher is not None and not steer.needs.companions
+    is_ban = steer.stage == "forbid" and has_matcher and type(steer).adjust is Steer.adjust
     if not (is_plain_tag or is_ban):
         raise UsageError(f"{type(steer).__name__.lower()} needs all logits of a model, and a server gives 20", LOCAL)
 
