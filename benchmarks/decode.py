@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import torch
 from claim import measure, report
 from lists import never_met
-from models import models
 from transformers import GenerationConfig
 
+from models import models
 from planish.find.slop import Slop
 from planish.models.bundled import openings, writing_prompts
 from planish.models.language_model import LanguageModel

@@ -1,4 +1,4 @@
-"""What is decoded in benchmarks: the bundled model, the smallest real one where it is at hand, and a random larger one."""
+"""What is decoded in benchmarks: the bundled model, a smaller real one where it is at hand, random larger ones."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -44,11 +44,6 @@ class Tokens:
         """How many tokens fit, prompt included."""
         return int(getattr(self._config, "max_position_embeddings", 2**31))
 
-    @cached_property
-    def special_ids(self) -> frozenset[int]:
-        """The tokens that leave nothing in a text."""
-        return frozenset(self.tokenizer.all_special_ids)
-
     @property
     def end_ids(self) -> frozenset[int]:
         """The tokens that end a text."""
@@ -99,7 +94,7 @@ class Tokens:
             known = ", ".join(self.tags) or "none"
             raise ModelError(f"the model {self.name!r} has no tag {prompt.tag!r}", f"its tags: {known}")
         # Directly before the text: what stands before the start of a document, a model has learned to ignore.
-        before = len(ids) if prompt.messages is not None else int(ids[0] == self.tokenizer.bos_token_id)
+        before = len(ids) if prompt.messages is not None else int(ids[:1] == [self.tokenizer.bos_token_id])
         return [*ids[:before], self.tags[prompt.tag], *ids[before:]]
 
     def _encode_content(self, prompt: Prompt) -> list[int]:

@@ -22,7 +22,8 @@ class Alternatives:
         """These came with the token that is about to be written."""
         position = len(self._row.tokens)
         # What stands further on belonged to a text that is gone.
-        self._known = {place: known for place, known in self._known.items() if place < position}
+        for place in range(position, max(self._known, default=-1) + 1):
+            self._known.pop(place, None)
         # One alone is hardly more than the token itself.
         if self._endpoint.streamed > 1:
             self._known[position] = candidates

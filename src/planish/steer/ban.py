@@ -5,7 +5,9 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+from planish.errors import UsageError
 from planish.find.behaviour import Bannable
+from planish.models.tokens import Tokens
 from planish.steer.row import Row
 from planish.steer.steer import RETRIES, Needs, Rewind, Stage, Steer, Step
 from planish.text.sections import OutsideSections
@@ -44,6 +46,17 @@ class Ban(Steer):
         self.needs = Needs(matcher=matcher if thinking else OutsideSections(matcher, *thinking_tags))
         self._strengths = behaviour.strengths if isinstance(behaviour, Soft) else {}
         self._retries = retries
+        self._hidden_tags = () if thinking else thinking_tags
+
+    def check(self, tokens: Tokens) -> None:
+        """Refuse a model whose thinking cannot be told from the rest: its tags are no part of its text."""
+        for tag in self._hidden_tags:
+            ids = tokens.tokenizer(tag, add_special_tokens=False)["input_ids"]
+            if tag not in tokens.decode(ids):
+                raise UsageError(
+                    f"the model {tokens.name!r} marks its thinking by the control token {tag}, which no text shows",
+                    "ban while it thinks, too",
+                )
 
     def begin(self, prompt: str) -> Any:
         """The state of its matcher before the first character of a text after this prompt."""

@@ -20,8 +20,6 @@ from planish.steer.steer import MODEL, Steer
 # New rows come in together, when this much of the batch has become free: a short pass over few prompts costs nearly as
 # much as one over many.
 LEAST_FREE = 0.125
-# So much of a prompt's end is decoded for a steer that wants to know what a text begins with, in tokens.
-PROMPT_TAIL = 32
 
 
 class Engine:
@@ -46,7 +44,7 @@ class Engine:
         self._known_to_fit: BatchSize | None = None
         self.models = {MODEL: model}
         """The model and its companions, by `model_key`."""
-        _refuse_two_caps(steers)
+        _check(steers, model)
         for at, steer in enumerate(steers):
             for name, companion in steer.needs.companions.items():
                 model.require_same_tokenizer(companion or model)
@@ -74,7 +72,7 @@ class Engine:
         for steer in steers:
             if steer.needs.companions:
                 raise UsageError(f"{type(steer).__name__.lower()} needs a model beside", "give it to the engine")
-        _refuse_two_caps([*self.steers, *steers])
+        _check([*self.steers, *steers], self.model)
         return Plan((*self.steers, *steers), sampling or self.sampling, top, is_streamed)
 
     def generate(
@@ -139,13 +137,16 @@ class Engine:
         except PlanishError as error:
             row.fail(error.message)
             return row
+        if fault := next(filter(None, map(_unreadable, self.models.values(), row.prompt_ids.values())), ""):
+            row.fail(fault)
+            return row
         room = min(model.context - len(row.prompt_ids[name]) for name, model in self.models.items())
         row.limit = min(row.limit, room)
         if room < 1:
             row.fail(f"the prompt fills the context of {min(m.context for m in self.models.values())} tokens")
         if plan.matchers:
-            tail = self.model.tokenizer.decode([*row.prompt_ids[MODEL][-PROMPT_TAIL:]], skip_special_tokens=False)
-            row.first_states = plan.begin(str(tail))
+            read = self.model.tokenizer.decode([*row.prompt_ids[MODEL]], skip_special_tokens=False)
+            row.first_states = plan.begin(str(read))
         return row
 
     def batch(self) -> Batch:
@@ -202,6 +203,16 @@ def _decode(waiting: deque[Row], joining: list[Row], batch: Batch, most: int) ->
         yield from batch.step()
 
 
-def _refuse_two_caps(steers: Sequence[Steer]) -> None:
+def _unreadable(model: LanguageModel, ids: Sequence[int]) -> str:
+    """Why a model cannot read a prompt of these ids; mostly nothing."""
+    if not ids:
+        return "the prompt has no tokens"
+    wrong = next((token for token in ids if not 0 <= token < model.vocabulary), None)
+    return "" if wrong is None else f"{model.name!r} has no token {wrong}: its ids go from 0 to {model.vocabulary - 1}"
+
+
+def _check(steers: Sequence[Steer], model: LanguageModel) -> None:
+    for steer in steers:
+        steer.check(model)
     if sum(steer.stage == "cap" for steer in steers) > 1:
         raise UsageError("two caps stand in one engine", "join them: tightest([a, b]) keeps both")

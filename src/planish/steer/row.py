@@ -75,14 +75,14 @@ class Row:
 
     def newest_text(self, tokens: Tokens, model: str, token: int) -> str:
         """The characters that one token more would add; none while a character is still missing some of its bytes."""
-        is_whole = not self.pieces or self.pieces[-1] != ""
+        # What the first token looks like depends on more of the prompt than its last token.
+        is_whole = bool(self.pieces) and self.pieces[-1] != ""
         last = self.last_id(model)
         if is_whole and (piece := tokens.pieces.get((last, token))) is not None:
             return piece
         latest, settled = self.decoding_window(model)
         piece = tokens.newest_text([*latest, token], settled)
-        # Between a special token and the next one, what was before shines through.
-        if is_whole and last not in tokens.special_ids:
+        if is_whole:
             if len(tokens.pieces) >= MOST_PIECES:
                 tokens.pieces.clear()
             tokens.pieces[last, token] = piece

@@ -75,7 +75,8 @@ class Sampling(Settings):
         too_short = [index for index, text in enumerate(texts) if len(text) < self.min_tokens]
         if too_short:
             logits = logits.clone()
-            ends = list(end_ids)
+            # A configuration may name an end that the model has no logit for.
+            ends = [end for end in end_ids if end < logits.shape[-1]]
             if len(too_short) == len(texts):
                 logits[:, ends] = -torch.inf
             else:

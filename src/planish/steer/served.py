@@ -9,7 +9,6 @@ from planish.models.endpoint import Endpoint
 from planish.models.tokens import Tokens
 from planish.records.generation import Generation
 from planish.records.prompt import Prompt
-from planish.steer.engine import PROMPT_TAIL
 from planish.steer.plan import Plan
 from planish.steer.row import Row
 from planish.steer.sampling import Sampling
@@ -53,6 +52,7 @@ class ServedEngine:
         self._plan = Plan(steers, sampling or Sampling())
         for steer in steers:
             _refuse_unless_served(steer)
+            steer.check(tokens)
         _refuse_unless_sent(self._plan.sampling, has_bans=bool(self._plan.matchers))
 
     def generate(self, prompts: Sequence[Prompt], samples: int = 1, seed: int = 0) -> list[Generation]:
@@ -96,8 +96,8 @@ class ServedEngine:
         row.limit = min(row.limit, context - len(row.prompt_ids[MODEL]))
         if row.limit < 1:
             row.fail(f"the prompt fills the context of {context} tokens")
-        tail = self.tokens.tokenizer.decode([*row.prompt_ids[MODEL][-PROMPT_TAIL:]], skip_special_tokens=False)
-        row.first_states = self._plan.begin(str(tail))
+        read = self.tokens.tokenizer.decode([*row.prompt_ids[MODEL]], skip_special_tokens=False)
+        row.first_states = self._plan.begin(str(read))
         return row
 
 

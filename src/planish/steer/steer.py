@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from planish.models.language_model import LanguageModel
+from planish.models.tokens import Tokens
 from planish.records.prompt import Prompt
 from planish.steer.row import Row
 from planish.text.matcher import Matcher
@@ -83,6 +84,14 @@ class Steer(Protocol):
 
     stage: Stage
     needs: Needs
+
+    def check(self, tokens: Tokens) -> None:
+        """Refuse a model that it cannot steer.
+
+        Raises:
+            UsageError: it is such a model.
+        """
+        return
 
     def on(self, device: torch.device) -> "Steer":
         """The same steer for a model on another device, with copies of the models that it brings."""

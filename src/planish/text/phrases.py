@@ -38,9 +38,9 @@ class PhraseMatcher(AdvancingMatcher):
         self._next: list[dict[str, int]] = [{}]
         self._fail = array("i", [0])
         self._chars = array("i", [0])  # how many characters lead to a node
-        given = ((phrase, rule) for phrase, rule in by_form(phrases).items() if phrase.strip())
+        given = ((phrase, rule) for phrase, rule in by_form(phrases).items() if phrase)
         if whole_words:
-            given = ((phrase.strip(), rule.strip()) for phrase, rule in given)
+            given = ((phrase.strip(), rule.strip()) for phrase, rule in given if phrase.strip())
         self._found = self._ends([(self._runs(phrase), rule) for phrase, rule in given])
         self._openings = _Openings(self._next)
 
