@@ -54,7 +54,7 @@ def plain(model: LanguageModel) -> list[bool]:
 
 def mixed_lengths(model: LanguageModel) -> list[bool]:
     """Short and long prompts, short and long texts: rows that are done make room, where the library waits."""
-    many = 3 * ROWS
+    many = 7 * ROWS
     lengths = [20 + 37 * at % 160 for at in range(many)]
     asked = [opening(" ".join(prompt.content.split()[: 4 + at % 24])) for at, prompt in enumerate(prompts(model, many))]
     engine = Engine(model)
@@ -100,14 +100,21 @@ def contrast(model: LanguageModel) -> list[bool]:
 
 
 def cap(model: LanguageModel) -> list[bool]:
-    """A linear value head on every token of the vocabulary."""
+    """A linear value head as wide as the vocabulary, asked for the 50 likeliest tokens or for all."""
     torch.manual_seed(0)
     head = ValueHead(model.width, model.vocabulary).to(model.device)
-    torch.nn.init.normal_(head.token.weight, std=0.1)
-    torch.nn.init.constant_(head.state.bias, -3)
-    capped = Engine(model, [Cap(head, 0.05)], exactly(TOKENS), ROWS)
-    claim = f"{model.name}: with a cap, as a share of plain decoding's speed"
-    return [measure(claim, plain_writing(model), written(capped, prompts(model, ROWS)), 0.9)]
+    torch.nn.init.normal_(head.token.weight, std=0.05)
+    torch.nn.init.constant_(head.state.bias, -4)
+    asked = prompts(model, ROWS)
+    few, all_tokens = exactly(TOKENS).model_copy(update={"top_k": 50}), exactly(TOKENS)
+    return [
+        measure(
+            f"{model.name}: with a cap {where}, as a share of the same without",
+            *(written(Engine(model, steers, sampling, ROWS), asked) for steers in ([], [Cap(head, 0.05)])),
+            0.9,
+        )
+        for where, sampling in (("on the 50 likeliest tokens", few), ("on all tokens", all_tokens))
+    ]
 
 
 def accepted(model: LanguageModel) -> list[bool]:

@@ -9,6 +9,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from planish.models.language_model import LanguageModel
 from planish.models.loading import load_model
 
+torch.set_num_threads(1)
+
 STORIES = Path(__file__).parents[2] / "shared" / "models" / "stories260k"
 
 

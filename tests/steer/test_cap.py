@@ -210,7 +210,7 @@ def test_where_few_tokens_are_left_only_those_are_asked_for_and_nothing_else_cha
     assert left.sum(-1).unique().numel() > 1, "rows of one width would test nothing"
     assert all(set(mask.nonzero()[:, 0].tolist()) <= set(row) for mask, row in zip(left, tokens.tolist(), strict=True))
     caps = (1 + value(hidden) - 0.1).clamp(0, 1)
-    torch.testing.assert_close(result.exp(), capped(logits.softmax(-1), caps)[0])
+    torch.testing.assert_close(result.softmax(-1), capped(logits.softmax(-1), caps)[0])
     assert float((logits.softmax(-1) - caps).max()) > 0.01, "no cap binds: that would test nothing"
 
 
@@ -240,9 +240,9 @@ def test_two_caps_are_kept_as_one(few: bool) -> None:
     assert not adjustment.rewinds
     for cap in (one, other):
         caps = 1 + cap.value(hidden) - cap.epsilon
-        assert float((adjustment.logits.exp() - caps).max()) <= 1e-6
+        assert float((adjustment.logits.softmax(-1) - caps).max()) <= 1e-6
     caps = torch.minimum(*((1 + cap.value(hidden) - cap.epsilon).clamp(0, 1) for cap in (one, other)))
-    torch.testing.assert_close(adjustment.logits.exp(), capped(logits.softmax(-1), caps)[0])
+    torch.testing.assert_close(adjustment.logits.softmax(-1), capped(logits.softmax(-1), caps)[0])
 
 
 # --- through the engine

@@ -12,7 +12,8 @@ def resume(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, its name, or latest.")] = "latest",
     until: Annotated[str, typer.Option(help="Last stage: write, find, ban, mine, train, prove.")] = "prove",
     changed: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="What may still change: max_failures; concurrency; ftpo.*")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="What may still change: max_failures; concurrency; ftpo.*"),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the evidence as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,

@@ -7,12 +7,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn.functional import linear
+from torch.nn.functional import embedding
 
 from planish.errors import DataError
-
-# Looking up more than this share of the vocabulary takes longer than asking for all of it.
-MANY = 1 / 4
 
 
 class ValueHead(nn.Module):
@@ -68,16 +65,11 @@ class ValueHead(nn.Module):
         From (B, D) to (B, V); or, where `tokens` (B, K) are given, to (B, K) for those.
         """
         taken = self.token(hidden) if tokens is None else self._of_candidates(hidden, tokens)
-        return torch.sigmoid(self.scale * (self.state(hidden) + taken) + self.shift)
+        return torch.sigmoid(torch.addcmul(self.scale * self.state(hidden) + self.shift, taken, self.scale))
 
     def _of_candidates(self, hidden: Tensor, tokens: Tensor) -> Tensor:
         """The terms of some tokens in the state, (B, D) and (B, K) to (B, K)."""
-        # Rows mostly have the same candidates: each is looked up once, and all are asked for in one product.
-        distinct, places = tokens.unique(return_inverse=True)
-        if len(distinct) > MANY * len(self.token.bias):
-            every: Tensor = self.token(hidden)
-            return every.gather(1, tokens)
-        return linear(hidden, self.token.weight[distinct], self.token.bias[distinct]).gather(1, places)
+        return (embedding(tokens, self.token.weight) * hidden[:, None]).sum(-1) + self.token.bias[tokens]
 
     def forward(self, hidden: Tensor, tokens: Tensor | None = None) -> Tensor:
         """Q, which is minus the risk, in [-1, 0]."""

@@ -1,6 +1,6 @@
 """The continuous batch: rows that are written together, joined and left by others at any time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import torch
 
@@ -59,28 +59,27 @@ class Batch:
         vocabulary = self._models[MODEL].vocabulary
         # A companion may have been padded to more logits than the model has.
         logits = {name: self._models[name].head(states)[:, :vocabulary] for name, states in hidden.items()}
-        for plan, places in self._plans():
+        for places in self._kinds():
             rows, its_logits, its_hidden = self.rows, logits, hidden[MODEL]
             if len(places) < len(self.rows):
                 rows = [self.rows[place] for place in places]
                 its_logits = {name: scores[places] for name, scores in logits.items()}
                 its_hidden = its_hidden[places]
-            draw = draw_tokens(plan, rows, its_logits, its_hidden, self._models[MODEL])
-            self._write_all(plan, Step(rows, its_logits, its_hidden), draw, places)
+            draw = draw_tokens(plan_of(rows[0]), rows, its_logits, its_hidden, self._models[MODEL])
+            self._write_all(Step(rows, its_logits, its_hidden), draw, places)
         finished = [row for row in self.rows if row.finish is not None]
         if finished:
             self.leave(finished)
         return finished
 
-    def _plans(self) -> list[tuple[Plan, list[int]]]:
-        """The plans, and where their rows stand."""
-        places: dict[Plan, list[int]] = {}
+    def _kinds(self) -> Iterable[list[int]]:
+        """Where rows stand that are steered and drawn together."""
+        places: dict[Hashable, list[int]] = {}
         for place, row in enumerate(self.rows):
-            assert row.plan is not None
-            places.setdefault(row.plan, []).append(place)
-        return list(places.items())
+            places.setdefault(plan_of(row).kind, []).append(place)
+        return places.values()
 
-    def _write_all(self, plan: Plan, step: Step, draw: Draw, places: Sequence[int]) -> None:
+    def _write_all(self, step: Step, draw: Draw, places: Sequence[int]) -> None:
         """Write what was drawn, let the steers review it, and settle what can no longer change."""
         spans: dict[int, Found] = {}
         for index, (row, fault) in enumerate(zip(step.rows, draw.faults, strict=True)):
@@ -90,17 +89,17 @@ class Batch:
             elif dead_end is None or not self._go_back(row, dead_end, places[index]):
                 spans[index] = write(
                     self._models[MODEL],
-                    plan,
+                    plan_of(row),
                     row,
                     draw.tokens[index],
                     draw.probabilities[index],
                     trace=draw.traces[index] if draw.traces else None,
                     broke=dead_end.rule if dead_end else "",
                 )
-        gone_back = self._review(plan, step, spans, places)
-        if plan.is_streamed:
-            for index in spans.keys() - gone_back:
-                _settle(step.rows[index], plan)
+        gone_back = self._review(step, spans, places)
+        for index in spans.keys() - gone_back:
+            if plan_of(step.rows[index]).is_streamed:
+                _settle(step.rows[index])
 
     def _fail(self, row: Row, fault: str, place: int) -> None:
         row.fail(fault)
@@ -108,10 +107,10 @@ class Batch:
             for cache in self._caches.values():
                 cache.wipe(place)
 
-    def _review(self, plan: Plan, step: Step, spans: dict[int, Found], places: Sequence[int]) -> set[int]:
+    def _review(self, step: Step, spans: dict[int, Found], places: Sequence[int]) -> set[int]:
         """Let every steer see what was written, and go back once a row, as far as any asks; returns these rows."""
         asked: list[Rewind] = []
-        for at, steer in enumerate(plan.steers):
+        for at, steer in enumerate(plan_of(step.rows[0]).steers):
             found = [spans[index][at] if index in spans else [] for index in range(len(step.rows))]
             asked += steer.review(Step(step.rows, step.logits, step.hidden, found))
         gone_back: set[int] = set()
@@ -139,7 +138,14 @@ class Batch:
         return True
 
 
-def _settle(row: Row, plan: Plan) -> None:
+def plan_of(row: Row) -> Plan:
+    """The plan of a row in a batch."""
+    assert row.plan is not None
+    return row.plan
+
+
+def _settle(row: Row) -> None:
+    plan = plan_of(row)
     stop_begun = plan.sampling.stop_begun(row.tail(max(map(len, plan.sampling.stop), default=0)))
     row.settle(0 if row.finish else max(row.held_chars, stop_begun))
 

@@ -73,7 +73,8 @@ class BeamBatch:
         logits = self._stage("forbid", step).logits[MODEL].clone()
         logits[:, list(self._models[MODEL].tags.values())] = -torch.inf
         prompts, texts = [row.prompt_ids[MODEL] for row in self._rows], [row.tokens for row in self._rows]
-        allowed = self._plan.sampling.penalise(logits, prompts, texts, self._models[MODEL].end_ids)
+        sampling, end_ids = self._plan.sampling, self._models[MODEL].end_ids
+        allowed = sampling.penalise(logits, prompts, texts, end_ids, [sampling.min_tokens] * len(texts))
         return allowed - mixed.logsumexp(-1, keepdim=True)
 
     def _stage(self, stage: Stage, step: Step) -> Step:

@@ -50,18 +50,19 @@ class Cap(Steer):
         """Project each row's distribution under its caps."""
         logits = step.logits[MODEL]
         tokens = _candidates(logits)
-        if tokens is None:
-            probabilities, feasible = capped(logits.softmax(-1), self._caps(self.value(step.hidden)))
-            capped_logits = probabilities.log()
-        else:
-            caps = self._caps(self.value(step.hidden, tokens))
-            probabilities, feasible = capped(logits.gather(-1, tokens).softmax(-1), caps)
-            capped_logits = torch.full_like(logits, -torch.inf).scatter(-1, tokens, probabilities.log())
-        dead = (~feasible).nonzero()[:, 0].tolist()
-        return Adjustment(capped_logits, [Rewind(row, len(step.rows[row].tokens) - 1, DEAD_END) for row in dead])
-
-    def _caps(self, value: Tensor) -> Tensor:
-        return (1 + value - self.epsilon).clamp(0, 1)
+        shown = logits if tokens is None else logits.gather(-1, tokens)
+        caps = (self.value(step.hidden, tokens) + (1 - self.epsilon)).clamp(min=0)
+        probabilities = shown.softmax(-1)
+        # Most rows keep all caps as they are. Caps that are no numbers bind.
+        bound = (~((probabilities - caps).amax(-1) <= 0)).nonzero()[:, 0]
+        if not len(bound):
+            return Adjustment(logits)
+        projected, feasible = capped(probabilities[bound], caps[bound])
+        projected = projected.log()
+        if tokens is not None:
+            projected = torch.full_like(logits[bound], -torch.inf).scatter(-1, tokens[bound], projected)
+        rewinds = [Rewind(row, len(step.rows[row].tokens) - 1, DEAD_END) for row in bound[~feasible].tolist()]
+        return Adjustment(logits.index_copy(0, bound, projected), rewinds)
 
 
 def tightest(caps: Sequence[Cap]) -> Cap:
@@ -115,8 +116,14 @@ def _safest(probabilities: Tensor, caps: Tensor) -> Tensor:
 
 def _candidates(logits: Tensor) -> Tensor | None:
     """The tokens that are left, (B, K), filled up with others to the widest row; None where they are not few."""
-    widest = max(1, int((logits != -torch.inf).sum(-1).max()))
-    return logits.topk(widest).indices if widest <= FEW * logits.shape[-1] else None
+    left = logits != -torch.inf
+    each = left.sum(-1)
+    widest = max(1, int(each.max()))
+    if widest > FEW * logits.shape[-1]:
+        return None
+    if int(each.min()) == widest:
+        return left.nonzero()[:, 1].view(len(logits), widest)
+    return logits.topk(widest).indices
 
 
 def _total(values: Tensor) -> Tensor:

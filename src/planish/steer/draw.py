@@ -152,7 +152,8 @@ def _without_rejected(rows: Sequence[Row], logits: Tensor, model: LanguageModel)
 def _sampled(plan: Plan, rows: Sequence[Row], logits: Tensor, model: LanguageModel) -> Tensor:
     """What the user's settings leave."""
     prompts, texts = [row.prompt_ids[MODEL] for row in rows], [row.tokens for row in rows]
-    return plan.sampling.truncate(plan.sampling.penalise(logits, prompts, texts, model.end_ids))
+    least = [row.plan.sampling.min_tokens if row.plan else 0 for row in rows]
+    return plan.sampling.truncate(plan.sampling.penalise(logits, prompts, texts, model.end_ids, least))
 
 
 def _draw(plan: Plan, rows: Sequence[Row], logits: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """How a text is to be written: under which steers, with which sampling, and what is kept of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from planish.text.matcher import Matcher
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Rows of one plan are steered together; rows of several plans share a batch.
+    """What rows share that are written alike; rows of several plans share a batch.
 
     `top` asks for a trace of each token, with so many of the likeliest. Of a text that `is_streamed`, what was settled
     is never taken back.
@@ -23,11 +23,16 @@ class Plan:
     is_streamed: bool = False
     matchers: Mapping[int, Matcher] = field(init=False)
     """The matcher of each steer that brought one, by the steer's place in `steers`."""
+    kind: Hashable = field(init=False)
+    """Rows whose plans are of one kind are steered and drawn together."""
 
     def __post_init__(self) -> None:
         """Look for the matchers once."""
         matchers = {at: steer.needs.matcher for at, steer in enumerate(self.steers) if steer.needs.matcher is not None}
         object.__setattr__(self, "matchers", matchers)
+        # Where a text may end is a matter of each row.
+        drawing = self.sampling.model_dump(exclude={"max_tokens", "min_tokens", "stop"})
+        object.__setattr__(self, "kind", (tuple(map(id, self.steers)), tuple(drawing.values()), self.top))
 
     def begin(self, prompt: str) -> dict[int, Any]:
         """The matchers' states before the first character of a text after this prompt."""

@@ -55,9 +55,16 @@ class Sampling(Settings):
         return value
 
     def penalise(
-        self, logits: Tensor, prompts: Sequence[Sequence[int]], texts: Sequence[Sequence[int]], end_ids: Collection[int]
+        self,
+        logits: Tensor,
+        prompts: Sequence[Sequence[int]],
+        texts: Sequence[Sequence[int]],
+        end_ids: Collection[int],
+        least: Sequence[int],
     ) -> Tensor:
         """Apply what depends on the tokens before: (B, V) to (B, V), -inf where a token may not stand.
+
+        `least` is the `min_tokens` of each row: the rows may come with settings that differ in this.
 
         Source: Keskar et al., CTRL (2019), section 4.1, for the repetition penalty, as transformers does it.
         """
@@ -72,7 +79,7 @@ class Sampling(Settings):
                 for prompt, text in zip(prompts, texts, strict=True)
             ]
             logits = torch.cat([processors(before, row[None]) for before, row in zip(befores, logits, strict=True)])
-        too_short = [index for index, text in enumerate(texts) if len(text) < self.min_tokens]
+        too_short = [index for index, text in enumerate(texts) if len(text) < least[index]]
         if too_short:
             logits = logits.clone()
             # A configuration may name an end that the model has no logit for.
