@@ -22,7 +22,6 @@ from planish.steer.contrast import Contrast
 from planish.steer.engine import Engine
 from planish.steer.sampling import Sampling
 
-TOKENS = 100
 ROWS = 32
 
 
@@ -44,8 +43,8 @@ def plain(model: LanguageModel) -> list[bool]:
     return [
         measure(
             f"{model.name}: {rows} rows, as a share of model.generate's speed",
-            library(model, prompts(model, rows), [TOKENS] * rows, rows),
-            written(Engine(model, sampling=exactly(TOKENS), batch_size=rows), prompts(model, rows)),
+            library(model, prompts(model, rows), [length(model)] * rows, rows),
+            written(Engine(model, sampling=exactly(length(model)), batch_size=rows), prompts(model, rows)),
             1.0,
         )
         for rows in (1, 8, 32)
@@ -54,8 +53,8 @@ def plain(model: LanguageModel) -> list[bool]:
 
 def mixed_lengths(model: LanguageModel) -> list[bool]:
     """Short and long prompts, short and long texts: rows that are done make room, where the library waits."""
-    many = 7 * ROWS
-    lengths = [20 + 37 * at % 160 for at in range(many)]
+    many, longest = 4 * ROWS, 2 * length(model)
+    lengths = [longest // 10 + 37 * at % (longest * 9 // 10) for at in range(many)]
     asked = [opening(" ".join(prompt.content.split()[: 4 + at % 24])) for at, prompt in enumerate(prompts(model, many))]
     engine = Engine(model)
 
@@ -73,7 +72,7 @@ def mixed_lengths(model: LanguageModel) -> list[bool]:
 
 def long_lists(model: LanguageModel) -> list[bool]:
     """8,000 phrases, 2,000 n-grams and 20 regexes, none of which is met."""
-    banned = Engine(model, [Ban(Slop(never_met(8000, 2000, 20)))], exactly(TOKENS), ROWS)
+    banned = Engine(model, [Ban(Slop(never_met(8000, 2000, 20)))], exactly(length(model)), ROWS)
     claim = f"{model.name}: with 10,020 bans, as a share of plain decoding's speed"
     return [measure(claim, plain_writing(model), written(banned, prompts(model, ROWS)), 0.95)]
 
@@ -82,19 +81,23 @@ def list_sizes(model: LanguageModel) -> list[bool]:
     """A list a hundred times as long, and texts five times as long."""
     short, long = (Ban(Slop(never_met(many))) for many in (1000, 100_000))
     asked = prompts(model, ROWS)
-    few, much = (written(Engine(model, [ban], exactly(TOKENS), ROWS), asked) for ban in (short, long))
-    lengthy = [written(Engine(model, steers, exactly(5 * TOKENS), ROWS), asked) for steers in ([], [short])]
+    few, much = (written(Engine(model, [ban], exactly(length(model)), ROWS), asked) for ban in (short, long))
+    lengthy = [written(Engine(model, steers, exactly(5 * length(model)), ROWS), asked) for steers in ([], [short])]
     return [
         measure(f"{model.name}: with 100,000 bans, as a share of the speed with 1,000", few, much, 0.95),
-        measure(f"{model.name}: with 1,000 bans and 500 tokens, as a share of plain decoding's speed", *lengthy, 0.95),
+        measure(
+            f"{model.name}: with 1,000 bans and {5 * length(model)} tokens, as a share of plain decoding's speed",
+            *lengthy,
+            0.95,
+        ),
     ]
 
 
 def contrast(model: LanguageModel) -> list[bool]:
     """Two models in lock step: the second one is a copy of the first."""
     asked, other = prompts(model, ROWS), model.on(model.device)
-    both = written(Engine(model, [Contrast(other)], exactly(TOKENS), ROWS), asked)
-    each = [written(Engine(one, sampling=exactly(TOKENS), batch_size=ROWS), asked) for one in (model, other)]
+    both = written(Engine(model, [Contrast(other)], exactly(length(model)), ROWS), asked)
+    each = [written(Engine(one, sampling=exactly(length(model)), batch_size=ROWS), asked) for one in (model, other)]
     claim = f"{model.name}: contrast, as a share of the speed of both models one after the other"
     return [measure(claim, lambda: [write() for write in each], both, 1 / 1.1)]
 
@@ -106,7 +109,7 @@ def cap(model: LanguageModel) -> list[bool]:
     torch.nn.init.normal_(head.token.weight, std=0.05)
     torch.nn.init.constant_(head.state.bias, -4)
     asked = prompts(model, ROWS)
-    few, all_tokens = exactly(TOKENS).model_copy(update={"top_k": 50}), exactly(TOKENS)
+    few, all_tokens = exactly(length(model)).model_copy(update={"top_k": 50}), exactly(length(model))
     return [
         measure(
             f"{model.name}: with a cap {where}, as a share of the same without",
@@ -120,7 +123,7 @@ def cap(model: LanguageModel) -> list[bool]:
 def accepted(model: LanguageModel) -> list[bool]:
     """How many of the decoded tokens stay, where a tenth of the sentences is hit."""
     asked = openings()[:ROWS]
-    texts = Engine(model, sampling=exactly(TOKENS), batch_size=ROWS).generate(asked)
+    texts = Engine(model, sampling=exactly(length(model)), batch_size=ROWS).generate(asked)
     sentences = [sentence for text in texts for sentence in text.text.split(".")]
     words = sorted({word for sentence in sentences for word in sentence.lower().split() if len(word) > 5})
     banned: list[str] = []
@@ -128,7 +131,7 @@ def accepted(model: LanguageModel) -> list[bool]:
         if sum(any(ban in sentence.lower().split() for ban in banned) for sentence in sentences) >= len(sentences) / 10:
             break
         banned.append(word)
-    steered = Engine(model, [Ban(Slop([BanRule(text=word) for word in banned]))], exactly(TOKENS), ROWS)
+    steered = Engine(model, [Ban(Slop([BanRule(text=word) for word in banned]))], exactly(length(model)), ROWS)
     again = [steered.generate(asked, seed=seed) for seed in range(7)]
     shares = [sum(len(text.token_ids) for text in run) / sum(text.tokens_spent for text in run) for run in again]
     return [report(f"{model.name}: accepted of all decoded tokens, a tenth of the sentences hit", shares, 0.95)]
@@ -140,6 +143,11 @@ def prompts(model: LanguageModel, many: int) -> list[Prompt]:
     return asked if model.name != "stories260k" else [opening(prompt.content[:30]) for prompt in asked]
 
 
+def length(model: LanguageModel) -> int:
+    """How long a text is, in tokens: what takes a second or two."""
+    return 100 if model.width <= 256 else 25
+
+
 def exactly(tokens: int) -> Sampling:
     """Texts of one length."""
     return Sampling(max_tokens=tokens, min_tokens=tokens)
@@ -147,7 +155,7 @@ def exactly(tokens: int) -> Sampling:
 
 def plain_writing(model: LanguageModel) -> Callable[[], object]:
     """The engine without steers."""
-    return written(Engine(model, sampling=exactly(TOKENS), batch_size=ROWS), prompts(model, ROWS))
+    return written(Engine(model, sampling=exactly(length(model)), batch_size=ROWS), prompts(model, ROWS))
 
 
 def written(engine: Engine, asked: Sequence[Prompt]) -> Callable[[], object]:

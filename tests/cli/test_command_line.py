@@ -193,7 +193,7 @@ def test_lines_of_a_file_are_openings_where_a_text_is_continued(
 
 
 def test_interrupting_ends_with_130(planish: Planish, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("planish.recipes.diff.diff", interrupted)

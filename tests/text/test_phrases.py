@@ -115,7 +115,7 @@ def places_with_options(phrases: list[str], text: str, case_sensitive: bool, who
         wanted = seen(phrase.strip() if whole_words else phrase).replace("’", "'")
         for start in range(len(text)):
             end = start + len(wanted)
-            if not wanted.strip() or text[start:end] != wanted:
+            if not wanted or text[start:end] != wanted:
                 continue
             cut_words = [re.match(r"\w\w", text[max(0, at - 1) : at + 1]) for at in (start, end) if at]
             if not whole_words or not any(cut_words):

@@ -44,6 +44,12 @@ class Tokens:
         """How many tokens fit, prompt included."""
         return int(getattr(self._config, "max_position_embeddings", 2**31))
 
+    @cached_property
+    def byte_ids(self) -> frozenset[int]:
+        """The tokens of one byte each, beside others of characters: how one looks depends on all bytes around it."""
+        known = self.tokenizer.get_vocab()
+        return frozenset(known[name] for byte in range(256) if (name := f"<0x{byte:02X}>") in known)
+
     @property
     def end_ids(self) -> frozenset[int]:
         """The tokens that end a text."""

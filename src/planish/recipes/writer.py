@@ -18,6 +18,7 @@ from planish.recipes.same_model import require_same_model
 from planish.records.generation import Generation
 from planish.records.prompt import Prompt
 from planish.steer.engine import Engine
+from planish.steer.replicas import on_all_cards
 from planish.steer.sampling import Sampling
 from planish.steer.served import ServedEngine
 from planish.steer.steer import Steer
@@ -97,7 +98,7 @@ class Writer:
             UsageError: a steer or a setting needs more than a server gives.
         """
         if self._endpoint is None:
-            return Engine(self._model, steers, self._sampling)
+            return on_all_cards(Engine(self._model, steers, self._sampling))
         engine = ServedEngine(self._endpoint, self._model, steers, self._sampling, self._settings.concurrency)
         return _OnServer(self, self._endpoint, engine)
 

@@ -76,13 +76,15 @@ class Row:
     def newest_text(self, tokens: Tokens, model: str, token: int) -> str:
         """The characters that one token more would add; none while a character is still missing some of its bytes."""
         # What the first token looks like depends on more of the prompt than its last token.
-        is_whole = bool(self.pieces) and self.pieces[-1] != ""
+        pair_decides = (
+            bool(self.pieces) and self.pieces[-1] != "" and tokens.byte_ids.isdisjoint((self.tokens[-1], token))
+        )
         last = self.last_id(model)
-        if is_whole and (piece := tokens.pieces.get((last, token))) is not None:
+        if pair_decides and (piece := tokens.pieces.get((last, token))) is not None:
             return piece
         latest, settled = self.decoding_window(model)
         piece = tokens.newest_text([*latest, token], settled)
-        if is_whole:
+        if pair_decides:
             if len(tokens.pieces) >= MOST_PIECES:
                 tokens.pieces.clear()
             tokens.pieces[last, token] = piece
