@@ -1,6 +1,6 @@
 from collections.abc import Iterator
 
-import httpx
+import httpx2 as httpx
 import pytest
 from openai import AuthenticationError
 from serving import Served, error_in, serving

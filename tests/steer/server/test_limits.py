@@ -2,7 +2,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-import httpx
+import httpx2 as httpx
 import pytest
 from serving import Served, error_in, serving
 

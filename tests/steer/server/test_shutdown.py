@@ -1,7 +1,7 @@
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
+import httpx2 as httpx
 import pytest
 from serving import PATIENCE_S, error_in, eventually, serving
 from test_worker import Held
