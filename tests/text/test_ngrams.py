@@ -2,6 +2,7 @@ import re
 from itertools import pairwise
 
 import pytest
+from cutting import in_pieces
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,12 +64,7 @@ def test_any_cutting_of_a_text_finds_every_window_of_content_words(
     ngrams: list[str], text: str, cuts: list[int]
 ) -> None:
     matcher = NgramMatcher(ngrams)
-    state, found = matcher.start, list[Span]()
-    for start, end in pairwise(sorted({*(cut for cut in cuts if cut < len(text)), 0, len(text)})):
-        match = matcher.feed(state, text[start:end])
-        state = match.state
-        found += match.spans
-    found += matcher.finish(state)
+    found = in_pieces(matcher, text, cuts)
     assert places(found) == slowly(ngrams, text)
     assert sorted(found) == sorted(matcher.locate(text))
 

@@ -1,6 +1,7 @@
 import re
 from itertools import pairwise
 
+from cutting import in_pieces
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,15 +97,6 @@ def test_phrases_that_end_in_punctuation_are_complete_at_once() -> None:
 
 
 # --- options
-
-
-def in_pieces(matcher: PhraseMatcher, text: str, cuts: list[int]) -> list[Span]:
-    state, found = matcher.start, list[Span]()
-    for start, end in pairwise(sorted({*(cut for cut in cuts if cut < len(text)), 0, len(text)})):
-        match = matcher.feed(state, text[start:end])
-        state = match.state
-        found += match.spans
-    return found + matcher.finish(state)
 
 
 def places_with_options(phrases: list[str], text: str, case_sensitive: bool, whole_words: bool) -> Places:

@@ -1,7 +1,7 @@
 import re
-from itertools import pairwise
 
 import pytest
+from cutting import in_pieces
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,15 +68,6 @@ def matches_exactly(compiled: re.Pattern[str], text: str, start: int, end: int) 
         match = exact.search(text)
         return match is not None and match.start() == start
     return exact.match(text) is not None
-
-
-def in_pieces(matcher: RegexMatcher, text: str, cuts: list[int]) -> list[Span]:
-    state, found = matcher.start, list[Span]()
-    for start, end in pairwise(sorted({*(cut for cut in cuts if cut < len(text)), 0, len(text)})):
-        match = matcher.feed(state, text[start:end])
-        state = match.state
-        found += match.spans
-    return found + matcher.finish(state)
 
 
 @given(LISTS, TEXTS, st.lists(st.integers(0, 40)))

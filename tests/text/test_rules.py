@@ -1,6 +1,5 @@
-from itertools import pairwise
-
 import pytest
+from cutting import in_pieces
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,7 +8,6 @@ from planish.text.pattern import Pattern
 from planish.text.phrases import PhraseMatcher
 from planish.text.regexes import RegexMatcher
 from planish.text.rules import RuleMatcher
-from planish.text.span import Span
 
 PHRASES = ["deep", "the deep", "breath."]
 NGRAMS = ["deep breath", "took deep breath"]
@@ -26,12 +24,7 @@ TEXTS = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)
 @given(st.sets(st.sampled_from(RULES)), TEXTS, st.lists(st.integers(0, 60)))
 def test_every_kind_finds_what_it_finds_alone(rules: set[tuple[str, str]], text: str, cuts: list[int]) -> None:
     matcher = RuleMatcher(sorted(rules))
-    state, found = matcher.start, list[Span]()
-    for start, end in pairwise(sorted({*(cut for cut in cuts if cut < len(text)), 0, len(text)})):
-        match = matcher.feed(state, text[start:end])
-        state = match.state
-        found += match.spans
-    found += matcher.finish(state)
+    found = in_pieces(matcher, text, cuts)
     alone = [
         *PhraseMatcher(rule for rule, kind in rules if kind == "phrase").locate(text),
         *NgramMatcher(rule for rule, kind in rules if kind == "ngram").locate(text),
@@ -110,10 +103,5 @@ def test_options_find_alone_and_in_pieces_what_they_find_together(
     rules: set[Pattern], text: str, cuts: list[int]
 ) -> None:
     matcher = RuleMatcher(rules)
-    state, found = matcher.start, list[Span]()
-    for start, end in pairwise(sorted({*(cut for cut in cuts if cut < len(text)), 0, len(text)})):
-        match = matcher.feed(state, text[start:end])
-        state = match.state
-        found += match.spans
-    found += matcher.finish(state)
+    found = in_pieces(matcher, text, cuts)
     assert sorted(found) == sorted(span for rule in rules for span in RuleMatcher([rule]).locate(text))
