@@ -247,3 +247,9 @@ def test_a_model_with_another_tokenizer_is_refused(tagged: LanguageModel, tmp_pa
 def test_a_file_that_is_not_there_is_named(tagged: LanguageModel, tmp_path: Path, key: str) -> None:
     with pytest.raises(DataError, match=r"none\.file"):
         load_steers(SteeringSettings.from_user({key: tmp_path / "none.file"}), tagged)
+
+
+def test_a_list_without_a_rule_is_refused(tiny: LanguageModel, tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text("# nothing yet\n")
+    with pytest.raises(UsageError, match=r"empty\.txt holds no rule"):
+        load_steers(SteeringSettings(ban=tmp_path / "empty.txt"), tiny)

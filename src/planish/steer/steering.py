@@ -128,7 +128,10 @@ def load_steers(settings: SteeringSettings, model: LanguageModel) -> list[Steer]
     settings.check()
     steers: list[Steer] = []
     if settings.ban is not None:
-        steers.append(ban_steer(read_rules(settings.ban), settings.thinking))
+        rules = read_rules(settings.ban)
+        if not rules:
+            raise UsageError(f"{settings.ban} holds no rule", "write one phrase a line, or leave the list out")
+        steers.append(ban_steer(rules, settings.thinking))
     if settings.cap is not None:
         steers.append(Cap(_head_for(model, settings.cap), settings.epsilon))
     if settings.contrast is not None:
