@@ -11,6 +11,7 @@ PlanishError             1    anything a user can mend
 # Which extra brings a package that the core does without.
 EXTRA_OF = {
     "accelerate": "train",
+    "bitsandbytes": "four-bit",
     "datasets": "train",
     "peft": "train",
     "starlette": "serve",

@@ -13,7 +13,7 @@ from planish.recipes.engine_settings import EngineSettings
 from planish.recipes.outcome import Outcome
 from planish.steer.engine import Engine
 from planish.steer.sampling import Sampling
-from planish.train.ftpo import FtpoSettings
+from planish.train.ftpo_settings import FtpoSettings
 
 # What decides over texts of two models, or needs more than a server gives, and so takes no address of a server.
 NO_ADDRESS = {"diff": 2, "prove": 2, "rectify": 1, "condition": 1}

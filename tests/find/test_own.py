@@ -178,4 +178,14 @@ def test_a_behaviour_of_an_installed_package_goes_by_its_name(monkeypatch: pytes
     assert "not callable" in error_of("odd").message
     unknown = error_of("glom")
     assert isinstance(unknown, UsageError)
-    assert "gloom, gone, odd" in unknown.message
+    assert "gloom, gone, loops, odd" in unknown.message
+
+
+def test_a_built_in_behaviour_goes_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own, "entry_points", lambda group: EntryPoints())
+    for name in own.BUILT_IN:
+        assert load_behaviour(name, Bannable).name == name
+    unknown = error_of("loop")
+    assert isinstance(unknown, UsageError)
+    assert "loops" in unknown.message
+    assert "loops" in unknown.hint

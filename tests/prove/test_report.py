@@ -1,17 +1,29 @@
+import math
 from collections.abc import Sequence
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from evidence_lines import HOSTILE, lines
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planish.find.slop import Slop
 from planish.prove.plot import FrontPoint
-from planish.prove.report import Example, Piece, examples_of, marked, report_html, times_as_often
+from planish.prove.report import (
+    Example,
+    Piece,
+    examples_of,
+    gap_figures,
+    gaps_by_rule,
+    marked,
+    report_html,
+    times_as_often,
+)
 from planish.records.generation import Generation
 from planish.records.prompt import Prompt, opening
 from planish.records.rule import BanRule, Overuse
+from planish.records.training import PointGap, TrainingCheck, TrainingStep
 from planish.text.span import Span
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
@@ -25,6 +37,14 @@ RULES = [
     )
     for number in range(60)
 ]
+LINES = lines()
+STEP = TrainingStep(step=1, loss=2.5, gradient_norm=1.0, learning_rate=1e-3)
+CHECK = TrainingCheck(step=1, win_rate=0.25, drift=0.01)
+TRAINED = "How it was trained"
+
+
+def gap(rule: str, before: float = -2.0, after: float = 3.0, text: str = "a") -> PointGap:
+    return PointGap(generation_id=text, position=9, rejected=3, rule=rule, before=before, after=after)
 
 
 class Page(HTMLParser):
@@ -56,7 +76,7 @@ class Page(HTMLParser):
 
 def page(title: str = "A report", **given: object) -> Page:
     parts = {"settings": {"seed": 0}, "reproduce": "planish antislop tiny"} | given
-    return Page(report_html(title, "with invented figures", lines(), **parts))  # type: ignore[arg-type]
+    return Page(report_html(title, "with invented figures", LINES, **parts))  # type: ignore[arg-type]
 
 
 def full(text: str, count: int) -> Page:
@@ -67,6 +87,10 @@ def full(text: str, count: int) -> Page:
         rules=[*RULES, BanRule(text=text, reason=text)],
         examples=[Example(text, f"{text}.", f"{text}!", [Span(0, len(text), text)], [])] * count,
         iterations=[{"iteration": 1, text: 0.5}],
+        steps=[STEP],
+        checks=[CHECK],
+        gaps=[gap(text)],
+        ended=text,
         settings={text: text},
         reproduce=text,
         notes=[text],
@@ -108,8 +132,9 @@ def test_where_nothing_got_worse_the_page_says_so() -> None:
 def test_hostile_text_stays_text_everywhere() -> None:
     found = full(HOSTILE, count=2)
     assert "script" not in {tag for tag, _ in found.tags}
-    # Title twice, rule and its reason, prompts, texts, a heading, a setting and its value, the command, a note, a line.
-    assert found.text.count(HOSTILE) >= 15
+    # Title twice, rule and its reason, prompts, texts, a heading, why training ended, a rule with gaps, a setting and
+    # its value, the command, a note, a line.
+    assert found.text.count(HOSTILE) >= 17
     assert found.marked == [HOSTILE] * 2
 
 
@@ -147,9 +172,93 @@ def test_the_first_rules_stand_open_and_the_others_are_folded() -> None:
 
 def test_a_part_without_content_is_left_out() -> None:
     text = page().text
-    for part in ("What each strength", "What was found", "The same prompts", "Iterations"):
+    for part in ("What each strength", "What was found", "The same prompts", "Iterations", TRAINED):
         assert part not in text
         assert part in full("plain", count=1).text
+
+
+@pytest.mark.parametrize(
+    ("given", "pictures"),
+    [
+        ({"steps": [STEP]}, 1),
+        ({"checks": [CHECK]}, 1),
+        ({"steps": [STEP], "checks": [CHECK], "gaps": [gap("rule")]}, 2),
+        ({"gaps": [gap("rule")]}, 1),
+        ({"ended": "all epochs done"}, 0),
+        ({"gaps": [gap("rule", math.nan)]}, 0),
+    ],
+)
+def test_of_the_training_only_what_is_given_is_shown(given: dict[str, Any], pictures: int) -> None:
+    found = page(**given)
+    assert TRAINED in found.text
+    tags = [tag for tag, _ in found.tags]
+    assert tags.count("svg") == 1 + pictures, "one more shows the changes"
+    assert ("Training ended: all epochs done." in found.text) == ("ended" in given)
+    assert ("mean gap before" in found.text) == ("gaps" in given and pictures > 0)
+    assert ("Held-out points come from" in found.text) == ("checks" in given)
+
+
+def test_points_trained_on_are_said_to_prove_nothing() -> None:
+    assert "prove nothing about new texts" in page(gaps=[gap("rule")]).text
+
+
+def test_points_without_a_gap_are_counted_and_left_out() -> None:
+    text = page(gaps=[gap("rule"), gap("rule", math.nan), gap("rule", after=math.inf), gap("rule", 1e300)]).text
+    assert "3 of 4 points are left out" in text
+    assert "1 points" in text
+
+
+def test_rules_with_most_points_stand_open_and_the_others_are_folded() -> None:
+    gaps = [gap(f"rule {number:02}") for number in range(30) for _ in range(number + 1)]
+    found = page(gaps=gaps)
+    assert [tag for tag, _ in found.tags].count("details") == 1
+    open_part, folded = found.text.split("The other 10")
+    assert "rule 29" in open_part
+    assert "rule 10" in open_part
+    assert "rule 09" in folded
+    assert "rule 00" in folded
+    assert "details" not in [tag for tag, _ in page(gaps=[gap(f"rule {number}") for number in range(20)]).tags]
+
+
+@pytest.mark.parametrize("texts", [1, 4, 5])
+def test_few_texts_give_no_interval(texts: int) -> None:
+    text = page(gaps=[gap("rule", text=str(number)) for number in range(texts)]).text
+    assert ("too few texts" in text) == (texts < 5)
+
+
+FIGURES = st.floats(-30, 30, width=16)
+GAPS = st.lists(st.builds(gap, st.sampled_from("abc"), FIGURES, FIGURES, st.sampled_from("xyz")), min_size=1)
+
+
+@given(GAPS)
+def test_the_points_of_all_rules_are_all_points(gaps: list[PointGap]) -> None:
+    rows = gaps_by_rule(gaps)
+    assert sum(row.points for row in rows) == len(gaps)
+    assert {row.rule for row in rows} == {one.rule for one in gaps}
+    assert [row.points for row in rows] == sorted((row.points for row in rows), reverse=True)
+    for side in ("before", "after"):
+        total = sum(row.points * getattr(row, side) for row in rows)
+        assert total == pytest.approx(sum(getattr(one, side) for one in gaps), abs=1e-6)
+
+
+@settings(max_examples=10)
+@given(GAPS)
+def test_figures_of_gaps_are_those_of_the_points(gaps: list[PointGap]) -> None:
+    above, mean = gap_figures(gaps)
+    assert above.texts == mean.texts == len({one.generation_id for one in gaps})
+    for side in ("before", "after"):
+        own = [getattr(one, side) for one in gaps]
+        assert getattr(above, side) == pytest.approx(sum(value > 0 for value in own) / len(own))
+        assert getattr(mean, side) == pytest.approx(sum(own) / len(own), abs=1e-9)
+
+
+def test_points_of_one_text_are_no_proof_of_one_another() -> None:
+    """The same ten points: from ten texts, and as two texts' of five alike points each."""
+    figures = [(-1.0, 1.0), (-1.0, -1.0)] * 5
+    apart = gap_figures([gap("rule", *sides, text=str(number)) for number, sides in enumerate(figures)])[0]
+    together = gap_figures([gap("rule", *sides, text=str(number % 2)) for number, sides in enumerate(figures)])[0]
+    widths = [found.difference.high - found.difference.low for found in (apart, together)]
+    assert widths[0] < widths[1]
 
 
 def test_a_long_report_is_small_enough_to_be_sent() -> None:

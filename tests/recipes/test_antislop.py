@@ -74,6 +74,7 @@ CASES: dict[str, tuple[dict[str, Any], Any]] = {
     "mine": ({"until": "mine"}, "spans"),
     "tuner": ({"until": "mine"}, "dpo"),
     "ftpo": ({"until": "train"}, {"epochs": 1}),
+    "dpo": ({"until": "train", "tuner": "dpo"}, {"epochs": 1}),
     "front": ({}, (0.9,)),
     "target": ({}, 0.01),
     "until": (QUICK, "find"),

@@ -50,7 +50,7 @@ def test_a_run_stopped_after_any_stage_goes_on_to_the_same_files(tmp_path: Path)
             assert stopped
             continue
         break
-    assert ended == ["write", "find", "ban-1", "mine", "train", "front", "before", "after", "evidence", "model"]
+    assert ended == ["write", "find", "ban-1", "mine", "train", "front", "gaps", "before", "after", "evidence", "model"]
     assert outcome.evidence == undisturbed.evidence
     assert contents(tmp_path / "run") == contents(tmp_path / "undisturbed")
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import planish.records
 from planish.diff.shift import TokenShift
 from planish.errors import DataError
+from planish.recipes.training import Training
 from planish.records.evidence import Evidence
 from planish.records.generation import Event, Generation
 from planish.records.preference import CompletionPreference, Point, TokenPreferences
@@ -18,8 +19,8 @@ from planish.records.record import Record, read_records, write_records
 from planish.records.rule import BanRule, Overuse
 from planish.records.score import Failure, Score
 from planish.records.trace import Trace
+from planish.records.training import PointGap, TrainingCheck, TrainingStep
 from planish.text.span import Span
-from planish.train.ftpo import TrainingEpoch
 
 TEXT = st.text(max_size=8)
 FLOAT = st.floats(allow_nan=False, allow_infinity=False)
@@ -62,7 +63,9 @@ KINDS: dict[type[Record], st.SearchStrategy[Record]] = {
         status=st.sampled_from(["ok", "failed"]),
     ),
     Point: POINT,
-    TokenPreferences: st.builds(TokenPreferences, points=st.lists(POINT, max_size=2).map(tuple)),
+    TokenPreferences: st.builds(
+        TokenPreferences, is_branch=st.booleans(), points=st.lists(POINT, max_size=2).map(tuple)
+    ),
     CompletionPreference: st.builds(
         CompletionPreference,
         prompt=TEXT_OR_TURNS,
@@ -78,7 +81,10 @@ KINDS: dict[type[Record], st.SearchStrategy[Record]] = {
         **dict.fromkeys(("before", "after", "difference", "low", "high"), FLOAT),
         **dict.fromkeys(("change", "change_low", "change_high", "margin"), MAYBE),
     ),
-    TrainingEpoch: st.builds(TrainingEpoch, win_rate=FLOAT),
+    TrainingStep: st.builds(TrainingStep, loss=FLOAT, gradient_norm=FLOAT, learning_rate=FLOAT),
+    TrainingCheck: st.builds(TrainingCheck, win_rate=FLOAT, drift=FLOAT),
+    PointGap: st.builds(PointGap, before=FLOAT, after=FLOAT),
+    Training: st.builds(Training, steps=st.just(()), checks=st.just(())),
     TokenShift: st.builds(TokenShift, first_per_1k=FLOAT, second_per_1k=FLOAT, gained=FLOAT),
 }
 

@@ -115,7 +115,7 @@ def test_a_ban_that_is_never_met_changes_nothing(tiny: LanguageModel) -> None:
 def test_a_span_turns_at_its_first_content_word_or_at_its_start(text: str, phrase: str, turn: str) -> None:
     start = text.lower().index(phrase)
     span = Span(start, start + len(phrase), phrase)
-    assert turning_point(span, text, range(1, len(text) + 1)) == text.index(turn, start)
+    assert turning_point(None, span, text, range(1, len(text) + 1)) == text.index(turn, start)
 
 
 @given(st.lists(st.text("ab \u00e9", max_size=4), max_size=8), st.lists(st.text("xy \u00e9", max_size=4), max_size=8))
@@ -124,7 +124,7 @@ def test_the_turning_token_is_the_one_that_wrote_the_turning_character(before: l
     text = "".join(pieces)
     ends = [sum(map(len, pieces[: number + 1])) for number in range(len(pieces))]
     start = len("".join(before)) + 1
-    assert turning_point(Span(start, start + len("the air"), "the air"), text, ends) == len(before)
+    assert turning_point(None, Span(start, start + len("the air"), "the air"), text, ends) == len(before)
 
 
 def test_only_the_content_word_is_given_up(stories: LanguageModel) -> None:

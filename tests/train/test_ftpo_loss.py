@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from planish.train.ftpo import FtpoLoss, FtpoSettings, Points, ftpo_loss
+from planish.train.ftpo_loss import FtpoLoss, Points, ftpo_loss
+from planish.train.ftpo_settings import FtpoSettings
 
 POINTS, VOCABULARY, CHOSEN = 4, 12, 3
 SETTINGS = FtpoSettings()
@@ -83,6 +84,15 @@ def test_a_shift_of_all_logits_costs_nothing(seed: int, shift: float) -> None:
     assert float(shifted.preference) == pytest.approx(
         float(ftpo_loss(logits, logits, some_points(), SETTINGS).preference)
     )
+
+
+@given(st.integers(0, 99), st.floats(0.5, 50))
+def test_a_shift_is_charged_where_it_is_asked_for(seed: int, shift: float) -> None:
+    logits, settings = some_logits(seed), FtpoSettings(charge_shift=True, targets_slack=0.1, each_slack=0.1)
+    shifted = ftpo_loss(logits + shift, logits, some_points(), settings)
+    assert float(shifted.tether) == pytest.approx(shift**2)
+    assert float(shifted.tether_targets) == pytest.approx((shift - 0.1) ** 2)
+    assert float(shifted.tether_each) == pytest.approx((shift - 0.1) ** 2)
 
 
 @given(st.integers(0, 99))

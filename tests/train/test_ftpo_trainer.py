@@ -1,33 +1,51 @@
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from datasets import Dataset
 from peft import PeftModel
 from torch import Tensor
-from transformers import Gemma2Config, Gemma2ForCausalLM
+from transformers import Gemma2Config, Gemma2ForCausalLM, TrainerCallback, TrainingArguments
+from transformers.models.llama.modeling_llama import LlamaMLP
 
 from planish.models.language_model import LanguageModel
 from planish.models.tiny import tiny_tokenizer
 from planish.records.preference import Point, TokenPreferences
-from planish.train.adapter import quiet_arguments, with_adapter
-from planish.train.ftpo import FtpoSettings, FtpoTrainer, train_ftpo, win_rate
+from planish.train.adapter import AdapterSettings, with_adapter
+from planish.train.arguments import training_arguments
+from planish.train.ftpo import hold_out, train_ftpo
+from planish.train.ftpo_settings import FtpoSettings
+from planish.train.ftpo_trainer import FTPOTrainer
+from planish.train.path_rows import collated
+from planish.train.training import Tuned
 
 # Every slack is passed and every margin missed by some point, so that every term has a gradient.
 SETTINGS = FtpoSettings(targets_slack=0.1, each_slack=0.1)
-OTHER_VALUES: dict[str, float] = {
+OTHER_VALUES: dict[str, Any] = {
     "margin": 3.0,
     "tether": 0.8,
     "tether_targets": 0.5,
     "targets_slack": 0.2,
     "tether_each": 0.5,
     "each_slack": 0.2,
+    "charge_shift": True,
     "learning_rate": 5e-4,
+    "rate_factor": 0.5,
     "epochs": 3,
-    "batch_size": 1,
-    "rank": 4,
+    "warmup": 0.5,
+    "gradient_norm": 0.1,
+    "precision": "bfloat16",
+    "step_points": 2,
     "enough": 0.01,
+    "most_drift": 1e-9,
+    "checks_an_epoch": 1,
+    "adapter": {"rank": 4},
+    "balance": {"most_points": 2},
 }
+# What these change is not what is learned; each has a test of its own.
+NOT_IN_WEIGHTS = {"pass_tokens", "checkpoint_activations", "save_every_min"}
 
 
 @pytest.fixture(scope="session")
@@ -80,21 +98,20 @@ def some_paths() -> list[TokenPreferences]:
 
 def trainer_of(
     model: LanguageModel, paths: list[TokenPreferences], settings: FtpoSettings = SETTINGS, moved: float = 0.3
-) -> tuple[FtpoTrainer, PeftModel]:
+) -> tuple[FTPOTrainer, PeftModel]:
     """A trainer whose adapter, at first without effect, has `moved` by so much."""
-    tuned, adapter = with_adapter(model, rank=4)
+    adapted = with_adapter(model, AdapterSettings(rank=4))
     draws = torch.Generator().manual_seed(1)
-    for name, parameter in adapter.named_parameters():
+    for name, parameter in adapted.adapter.named_parameters():
         if "lora_B" in name:
             parameter.data = moved * torch.randn(parameter.shape, generator=draws)
-    return FtpoTrainer(
-        tuned, adapter, paths, settings, quiet_arguments(tuned, 0, 1e-3, epochs=1, batch_size=4)
-    ), adapter
+    arguments = TrainingArguments(**training_arguments(adapted.model, settings, seed=0, rate=1e-3))
+    return FTPOTrainer(adapted, arguments, paths, settings=settings), adapted.adapter
 
 
-def batch_loss(trainer: FtpoTrainer, adapter: PeftModel) -> Tensor:
+def batch_loss(trainer: FTPOTrainer, adapter: PeftModel) -> Tensor:
     rows: Any = trainer.train_dataset
-    return trainer.compute_loss(adapter, {"rows": list(rows)})
+    return trainer.compute_loss(adapter, collated([rows[at] for at in range(len(rows))]))
 
 
 def plain_loss(policy: Callable[[tuple[int, ...]], Tensor], reference: Callable[[tuple[int, ...]], Tensor]) -> Tensor:
@@ -198,17 +215,38 @@ def many_paths() -> list[TokenPreferences]:
 
 
 def test_training_ends_when_enough_held_out_points_are_won(tiny: LanguageModel) -> None:
-    settings = FtpoSettings(epochs=40, learning_rate=5e-4, enough=0.9)
+    settings = FtpoSettings(epochs=40, learning_rate=5e-4, enough=0.9, checks_an_epoch=1)
     tuned = train_ftpo(tiny, many_paths(), settings)
-    rates = [epoch.win_rate for epoch in tuned.epochs]
+    rates = [check.win_rate for check in tuned.checks]
     assert len(rates) < 40
     assert rates[-1] >= 0.9 > max([0.0, *rates[:-1]])
-    assert f"after epoch {len(rates)}" in tuned.reason
-    held_out = sorted(many_paths(), key=lambda path: path.generation_id)[9::10]
-    wins = [margin > 0 for margin in margins(tuned.adapted.model, held_out)]
-    assert tuned.epochs[-1].points == sum(len(path.points) for path in held_out)
-    assert win_rate(tuned.adapted.model, held_out) == pytest.approx(rates[-1])
-    assert any(wins)
+    assert f"after step {tuned.steps[-1].step}" in tuned.ended
+    _, held_out = hold_out(many_paths())
+    each = [
+        sum(margin > 0 for margin in margins(tuned.adapted.model, [path.model_copy(update={"points": (point,)})]))
+        / len(point.chosen)
+        for path in held_out
+        for point in path.points
+    ]
+    assert rates[-1] == pytest.approx(sum(each) / len(each))
+
+
+def test_training_ends_when_too_much_else_has_moved(tiny: LanguageModel) -> None:
+    settings = FtpoSettings(epochs=40, learning_rate=3e-4, enough=1.0, most_drift=0.0001, tether=0.0)
+    tuned = train_ftpo(tiny, many_paths(), settings)
+    assert [check.drift > 0.0001 for check in tuned.checks] == [False] * (len(tuned.checks) - 1) + [True]
+    assert "drifted" in tuned.ended
+    _, held_out = hold_out(many_paths())
+    distances = []
+    for path in held_out:
+        ids = torch.tensor([path.token_ids])
+        before, after = (
+            model(input_ids=ids).logits[0].log_softmax(-1).detach() for model in (tiny.model, tuned.adapted.adapter)
+        )
+        points = {point.position - 1 for point in path.points}
+        places = [place for place in range(path.prompt_length - 1, len(path.token_ids) - 1) if place not in points]
+        distances += [float((before[at].exp() * (before[at] - after[at])).sum()) for at in places]
+    assert tuned.checks[-1].drift == pytest.approx(sum(distances) / len(distances), rel=1e-3)
 
 
 def test_a_loss_that_is_no_number_ends_training_with_the_weights_before_it(
@@ -216,17 +254,17 @@ def test_a_loss_that_is_no_number_ends_training_with_the_weights_before_it(
 ) -> None:
     paths, settings = some_paths(), FtpoSettings(epochs=4)
     losses = []
-    loss_of = FtpoTrainer.compute_loss
+    loss_of = FTPOTrainer.compute_loss
 
-    def failing(trainer: FtpoTrainer, *given: Any, **more: Any) -> Tensor:
+    def failing(trainer: FTPOTrainer, *given: Any, **more: Any) -> Tensor:
         losses.append(loss_of(trainer, *given, **more))
         return losses[-1] * (torch.nan if len(losses) == 3 else 1)
 
     whole = train_ftpo(tiny, paths, settings)
-    monkeypatch.setattr(FtpoTrainer, "compute_loss", failing)
+    monkeypatch.setattr(FTPOTrainer, "compute_loss", failing)
     broken = train_ftpo(tiny, paths, settings)
     assert len(losses) == 3
-    assert "step 3" in broken.reason
+    assert "step 3" in broken.ended
     assert all(weight.isfinite().all() for weight in broken.adapted.adapter.parameters())
     ids = torch.arange(3, 60)[None]
     plain, half, full = (
@@ -236,17 +274,131 @@ def test_a_loss_that_is_no_number_ends_training_with_the_weights_before_it(
     assert not torch.equal(half, full)
 
 
-@pytest.mark.parametrize("key", FtpoSettings.model_fields)
+@pytest.mark.parametrize("key", sorted(FtpoSettings.model_fields.keys() - NOT_IN_WEIGHTS))
 def test_every_setting_changes_the_trained_weights(key: str, tiny: LanguageModel) -> None:
-    plain = FtpoSettings(epochs=4, targets_slack=0.001, each_slack=0.001)
-    other = FtpoSettings.from_user(plain.model_dump() | {key: OTHER_VALUES[key]})
+    plain = FtpoSettings(epochs=4, targets_slack=0.001, each_slack=0.001, step_points=20)
     paths = some_paths()
-    if key == "enough":  # so slowly that not everything is won at once
-        paths, plain = many_paths(), plain.model_copy(update={"learning_rate": 1e-4, "enough": 1.0})
-        other = plain.model_copy(update={"enough": OTHER_VALUES[key]})
+    if key in ("enough", "most_drift", "checks_an_epoch"):  # so slowly that not everything is won at once
+        paths = many_paths()
+        plain = plain.model_copy(update={"learning_rate": 1e-4, "enough": 1.0})
+    if key == "checks_an_epoch":  # fewer looks end it later
+        plain = plain.model_copy(update={"most_drift": 1e-9, "step_points": 5})
+    other = FtpoSettings.from_user(plain.model_dump() | {key: OTHER_VALUES[key]})
     weights = [
         train_ftpo(tiny, paths, settings).adapted.merged().model.get_parameter("model.layers.1.mlp.down_proj.weight")
         for settings in (plain, other, plain)
     ]
     assert not torch.equal(weights[0], weights[1])
     assert torch.equal(weights[0], weights[2])
+
+
+def weights_of(tuned: Tuned) -> Tensor:
+    return torch.cat([weight.flatten() for weight in tuned.adapted.adapter.parameters() if weight.requires_grad])
+
+
+@pytest.mark.parametrize("pass_tokens", [1, 20, 60])
+def test_how_much_is_read_at_once_changes_nothing(pass_tokens: int, tiny: LanguageModel) -> None:
+    settings = FtpoSettings(epochs=2, step_points=20, enough=1.0)
+    at_once = train_ftpo(tiny, many_paths(), settings)
+    in_parts = train_ftpo(tiny, many_paths(), settings.model_copy(update={"pass_tokens": pass_tokens}))
+    assert [step.loss for step in in_parts.steps] == pytest.approx([step.loss for step in at_once.steps], rel=1e-4)
+    torch.testing.assert_close(weights_of(in_parts), weights_of(at_once), rtol=0, atol=1e-5)
+
+
+def test_checkpointed_activations_are_worked_out_again_and_change_nothing(
+    tiny: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[bool] = []
+    forward: Any = LlamaMLP.forward
+
+    def counted(layer: LlamaMLP, hidden: Tensor) -> Tensor:
+        calls.append(torch.is_grad_enabled())
+        found: Tensor = forward(layer, hidden)
+        return found
+
+    monkeypatch.setattr(LlamaMLP, "forward", counted)
+    counts, tuned = [], []
+    for checkpointed in (False, True):
+        calls.clear()
+        tuned.append(train_ftpo(tiny, some_paths(), FtpoSettings(epochs=2, checkpoint_activations=checkpointed)))
+        counts.append(len(calls))
+    torch.testing.assert_close(weights_of(tuned[0]), weights_of(tuned[1]), rtol=0, atol=1e-6)
+    # Two layers in two passes are computed once more each.
+    assert counts[1] - counts[0] == 4
+
+
+def test_an_adapter_on_the_head_alone_is_trained_without_reading_any_path(
+    tiny: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = FtpoSettings(epochs=3, adapter=AdapterSettings(rank=4, targets=("lm_head",)))
+    calls: list[int] = []
+    forward: Any = LlamaMLP.forward
+
+    def counted(layer: LlamaMLP, hidden: Tensor) -> Tensor:
+        calls.append(1)
+        found: Tensor = forward(layer, hidden)
+        return found
+
+    monkeypatch.setattr(LlamaMLP, "forward", counted)
+    cached = train_ftpo(tiny, some_paths(), settings)
+    assert len(calls) == 2, "the reference is read once, in two layers"
+    monkeypatch.setattr(FTPOTrainer, "_only_head_changes", False)
+    read = train_ftpo(tiny, some_paths(), settings)
+    assert len(calls) > 4
+    torch.testing.assert_close(weights_of(cached), weights_of(read), rtol=0, atol=1e-6)
+    assert weights_of(cached).abs().sum() > 0
+
+
+def test_rows_of_a_dataset_are_trained_on_as_records_are(tiny: LanguageModel) -> None:
+    rows: Any = Dataset.from_list([path.model_dump() for path in many_paths()])
+    settings = FtpoSettings(epochs=1)
+    weights = []
+    for paths in (many_paths(), rows):
+        adapted = with_adapter(tiny, AdapterSettings(rank=4))
+        arguments = TrainingArguments(**training_arguments(adapted.model, settings, seed=0, rate=1e-3))
+        seen: list[int] = []
+
+        class Watcher(TrainerCallback):
+            def on_step_end(self, *given: Any, **_: Any) -> None:
+                seen.append(given[1].global_step)  # noqa: B023
+
+        trainer = FTPOTrainer(adapted, arguments, paths, settings=settings, callbacks=[Watcher()])
+        trainer.train()
+        assert seen
+        weights.append(torch.cat([value.flatten() for value in adapted.adapter.parameters() if value.requires_grad]))
+    assert torch.equal(weights[0], weights[1])
+
+
+class Killed(Exception):  # noqa: N818 - it stands for a kill
+    pass
+
+
+def test_a_training_that_was_killed_goes_on_as_if_nothing_had_been(
+    tiny: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = FtpoSettings(epochs=3, step_points=20, save_every_min=1e-9, enough=1.0, learning_rate=1e-4)
+    whole = train_ftpo(tiny, many_paths(), settings)
+    step = FTPOTrainer.training_step
+
+    def killed(trainer: FTPOTrainer, *given: Any, **more: Any) -> Tensor:
+        if trainer.state.global_step == 4:
+            raise Killed
+        return step(trainer, *given, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FTPOTrainer, "training_step", killed)
+        with pytest.raises(Killed):
+            train_ftpo(tiny, many_paths(), settings, folder=tmp_path)
+    steps: list[int] = []
+
+    def noted(trainer: FTPOTrainer, *given: Any, **more: Any) -> Tensor:
+        steps.append(trainer.state.global_step)
+        return step(trainer, *given, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FTPOTrainer, "training_step", noted)
+        resumed = train_ftpo(tiny, many_paths(), settings, folder=tmp_path)
+    assert steps[0] == 4
+    assert [each.loss for each in resumed.steps] == pytest.approx([each.loss for each in whole.steps], abs=1e-6)
+    assert resumed.checks == whole.checks
+    torch.testing.assert_close(weights_of(resumed), weights_of(whole), rtol=0, atol=1e-7)

@@ -89,6 +89,33 @@ def test_points_stand_where_tokens_were_rejected_on_their_own_path(
     assert all((path.generation_id, path.prompt_length) == ("g", len(PROMPT)) for path in mined)
 
 
+def test_only_what_stands_on_an_abandoned_path_is_on_a_branch(mined: list[TokenPreferences]) -> None:
+    assert {(path.token_ids, path.is_branch) for path in mined} == {
+        ((*PROMPT, *FINAL), False),
+        ((*PROMPT, *BRANCH), True),
+    }
+
+
+@pytest.mark.parametrize(
+    ("rejection", "is_after"),
+    [
+        (Event(rule="lily", position=1, rejected=BRANCH[1]), True),
+        (Event(rule="lily", position=2, rejected=BRANCH[2]), False),  # after other tokens than the branch's
+        (Event(rule="lily", position=1, rejected=BRANCH[1] + 100), False),
+        (Event(rule="lily", position=0, rejected=BRANCH[0], replacement=BRANCH[0]), False),  # let pass
+        (Event(rule="lily", position=2, rejected=BRANCH[2], path=1), True),
+    ],
+)
+def test_a_point_on_a_branch_is_after_what_was_rejected_there(
+    tiny: LanguageModel, rejection: Event, is_after: bool
+) -> None:
+    final = (*FINAL[:1], 77, *FINAL[2:])
+    last = Event(rule="rose", position=3, rejected=BRANCH[3], path=1)
+    mined = mine_points(tiny, ban_paths([generation(rejection, last, tokens=final)]))
+    (branch,) = (path for path in mined if path.is_branch)
+    assert {point.position - 3: point.after_rejected for point in branch.points}[3] is is_after
+
+
 def test_chosen_are_the_likeliest_that_are_neither_rejected_there_nor_an_end(
     mined: list[TokenPreferences], ending_early: LanguageModel
 ) -> None:
@@ -154,12 +181,20 @@ def test_everything_that_a_ban_rejected_becomes_a_point(tiny: LanguageModel) -> 
     ]
     assert len(expected) > 20
     assert any(event.path for item in banned for event in item.events)
+    lengths = {item.id: len(item.prompt_token_ids) for item in banned}
+    paths = mine_points(tiny, ban_paths(banned))
     mined = [
         (path.generation_id, path.token_ids, point.position - path.prompt_length, point.rejected)
-        for path in mine_points(tiny, ban_paths(banned))
+        for path in paths
         for point in path.points
     ]
     assert sorted(mined) == sorted(expected)
+    begun = {(name, *ids[: position + lengths[name]], token) for name, ids, position, token in expected}
+    for path in paths:
+        for point in path.points:
+            befores = [(path.generation_id, *path.token_ids[:end]) for end in range(1, point.position + 1)]
+            assert point.after_rejected == any(before in begun for before in befores)
+    assert len({point.after_rejected for path in paths for point in path.points}) == 2
 
 
 def test_every_span_in_a_plain_text_becomes_a_point_where_a_ban_would_turn_back(tiny: LanguageModel) -> None:
@@ -174,7 +209,9 @@ def test_every_span_in_a_plain_text_becomes_a_point_where_a_ban_would_turn_back(
             place = point.position - mined[text.id].prompt_length
             assert point.rejected == text.token_ids[place]
             assert point.rejected not in point.chosen
+            assert point.after_rejected == (place > min(starts))
     assert len(mined) > 5
+    assert not any(path.is_branch for path in mined.values())
 
 
 def test_a_word_on_the_list_is_no_alternative_to_another(tiny: LanguageModel) -> None:

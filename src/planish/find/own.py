@@ -1,8 +1,8 @@
-"""A user's own behaviour, from a Python file or an installed package."""
+"""A behaviour by its name: a built-in one, or a user's own from a Python file or an installed package."""
 
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -10,23 +10,28 @@ from typing import Any
 
 from planish.errors import DataError, UsageError
 from planish.find.behaviour import Behaviour
+from planish.find.loops import Loops
 
+# What can be made without being told anything, and named on a command line.
+BUILT_IN: Mapping[str, Callable[[], Any]] = {Loops.name: Loops}
 ENTRY_POINTS = "planish.behaviours"
-HOW_TO_NAME = f"write my_file.py:Class, or the name of an entry point in the group {ENTRY_POINTS}"
+HOW_TO_NAME = (
+    f"write {', '.join(BUILT_IN)}, my_file.py:Class, or the name of an entry point in the group {ENTRY_POINTS}"
+)
 
 
 def load_behaviour(name: str, needs: type = Behaviour) -> Behaviour:
     """Construct the behaviour that a user names, without arguments.
 
     Args:
-        name: `my_file.py:Class`, or an entry point of the group `planish.behaviours`.
+        name: a built-in one, `my_file.py:Class`, or an entry point of the group `planish.behaviours`.
         needs: the protocol that it must fulfil: `Behaviour`, `Locatable` or `Bannable`.
 
     Raises:
         UsageError: there is no such class or entry point.
         DataError: there is no such file, its code fails, or the behaviour lacks something that is needed.
     """
-    make = _class_in_file(name) if name.endswith(".py") or ".py:" in name else _entry(name)
+    make = _class_in_file(name) if name.endswith(".py") or ".py:" in name else _named(name)
     try:
         behaviour: Behaviour = make()
     except Exception as error:
@@ -66,11 +71,13 @@ def _module(path: Path) -> ModuleType:
     return module
 
 
-def _entry(name: str) -> Callable[[], Any]:
+def _named(name: str) -> Callable[[], Any]:
+    if name in BUILT_IN:
+        return BUILT_IN[name]
     installed = entry_points(group=ENTRY_POINTS)
     if name not in installed.names:
-        known = ", ".join(sorted(installed.names)) or "none"
-        raise UsageError(f"there is no behaviour {name!r}; installed: {known}", HOW_TO_NAME)
+        known = ", ".join(sorted({*BUILT_IN, *installed.names}))
+        raise UsageError(f"there is no behaviour {name!r}; there are: {known}", HOW_TO_NAME)
     try:
         return installed[name].load()  # type: ignore[no-any-return]
     except Exception as error:

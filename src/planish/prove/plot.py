@@ -10,6 +10,8 @@ from planish.prove.wording import change, number, plain_name
 from planish.records.evidence import Evidence
 
 WIDTH = 800
+# Where a chart with an axis of its own begins and ends.
+LEFT, RIGHT = 80, 740
 # A longer label is cut; the whole of it stays in the picture as a tooltip.
 LABEL_CHARACTERS = 42
 # A relative change beyond these is drawn at the edge, so that one line does not flatten all others.
@@ -30,6 +32,8 @@ _STYLE = """
 .planish-plot .worse, .planish-plot .changed { fill: #C24E00; stroke: #C24E00; }
 .planish-plot .unclear { fill: none; stroke: #57606a; }
 .planish-plot .mark { stroke-width: 2; }
+.planish-plot .curve { fill: none; stroke: #0072B2; stroke-width: 2; }
+.planish-plot .band { fill: #0072B2; fill-opacity: 0.2; }
 @media (prefers-color-scheme: dark) {
 .planish-plot .panel { fill: #0d1117; stroke: #30363d; }
 .planish-plot text { fill: #e6edf3; }
@@ -42,6 +46,8 @@ _STYLE = """
 .planish-plot .same { fill: #2FC497; stroke: #2FC497; }
 .planish-plot .worse, .planish-plot .changed { fill: #F0823C; stroke: #F0823C; }
 .planish-plot .unclear { stroke: #9ea7b3; }
+.planish-plot .curve { stroke: #56B4E9; }
+.planish-plot .band { fill: #56B4E9; fill-opacity: 0.25; }
 }
 """
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -86,7 +92,7 @@ def changes_svg(evidence: Sequence[Evidence]) -> str:
     """A forest plot: the relative change of each line with its 95 % interval. Lines that began at 0 have none."""
     lines = [line for line in evidence if line.change is not None]
     height = 62 + 34 * len(lines)
-    picture = _Picture("changes", height, "Relative change of each figure", "; ".join(map(_said, lines)))
+    picture = Picture("changes", height, "Relative change of each figure", "; ".join(map(_said, lines)))
     bounds = [0.0, *(bound for line in lines for bound in _change_bounds(line))]
     ticks = nice_ticks(max(min(bounds), LEAST_CHANGE), min(max(bounds), MOST_CHANGE))
     x = Scale(ticks[0], ticks[-1], 330, 640)
@@ -111,13 +117,12 @@ def front_svg(points: Sequence[FrontPoint]) -> str:
         f"({number(point.low)} to {number(point.high)}), {number(point.kl_per_token)} nats a token"
         for point in ordered
     )
-    picture = _Picture("front", 400, "Slop left against distance from the model before, by adapter strength", said)
+    picture = Picture("front", 400, "Slop left against distance from the model before, by adapter strength", said)
     across = nice_ticks(0.0, max((point.kl_per_token for point in ordered), default=0.0))
     upward = nice_ticks(0.0, max((point.high for point in ordered), default=0.0))
-    x, y = Scale(across[0], across[-1], 80, 740), Scale(upward[0], upward[-1], 330, 44)
+    x, y = Scale(across[0], across[-1], LEFT, RIGHT), Scale(upward[0], upward[-1], 330, 44)
     for tick in upward:
-        picture.line((80, y.at(tick)), (740, y.at(tick)), "grid" if tick else "zero")
-        picture.text(70, y.at(tick) + 4, number(tick), "faint", "end")
+        picture.level(y.at(tick), number(tick), "grid" if tick else "zero")
     for tick in across:
         picture.text(x.at(tick), 350, number(tick), "faint", "middle")
     picture.text(16, 26, "slop per 1,000 words", "faint")
@@ -136,7 +141,7 @@ def front_svg(points: Sequence[FrontPoint]) -> str:
 def before_after_svg(evidence: Sequence[Evidence]) -> str:
     """Each figure before and after on a scale of its own that starts at 0: a picture for a README."""
     height = 64 + 44 * len(evidence)
-    picture = _Picture("before-after", height, "Before and after", "; ".join(map(_said, evidence)))
+    picture = Picture("before-after", height, "Before and after", "; ".join(map(_said, evidence)))
     picture.marker(336, 22, "before")
     picture.text(350, 27, "before", "faint")
     picture.marker(416, 22, "better")
@@ -158,7 +163,7 @@ def before_after_svg(evidence: Sequence[Evidence]) -> str:
     return str(picture)
 
 
-class _Picture:
+class Picture:
     """An SVG, drawn element by element on a panel of its own."""
 
     def __init__(self, name: str, height: int, title: str, description: str) -> None:
@@ -181,16 +186,29 @@ class _Picture:
         self._add("rect", {**panel, "class": "panel"})
 
     def line(self, start: tuple[float, float], end: tuple[float, float], kind: str) -> None:
+        """A straight line; its `kind` is a class of the style, here as everywhere."""
         ends = zip(("x1", "y1", "x2", "y2"), (*start, *end), strict=True)
         self._add("line", {**{name: f"{place:.1f}" for name, place in ends}, "class": kind})
 
     def path(self, places: Sequence[tuple[float, float]], kind: str) -> None:
+        """Straight lines from place to place."""
         self._add("polyline", {"points": " ".join(f"{x:.1f},{y:.1f}" for x, y in places), "class": kind})
 
+    def area(self, places: Sequence[tuple[float, float]], kind: str) -> None:
+        """What lies within straight lines from place to place and back to the first."""
+        self._add("polygon", {"points": " ".join(f"{x:.1f},{y:.1f}" for x, y in places), "class": kind})
+
+    def level(self, y: float, content: str, kind: str) -> None:
+        """A line across the chart, and what it stands for on the left."""
+        self.line((LEFT, y), (RIGHT, y), kind)
+        self.text(LEFT - 10, y + 4, content, "faint", "end")
+
     def text(self, x: float, y: float, content: str, kind: str = "", anchor: str = "start") -> ElementTree.Element:
+        """Words; `anchor` says which end of them is at `x`."""
         return self._add("text", {"x": f"{x:.1f}", "y": f"{y:.1f}", "text-anchor": anchor, "class": kind}, content)
 
     def label(self, x: float, y: float, content: str) -> None:
+        """Words that may be long: cut, with the whole as a tooltip."""
         if len(content) <= LABEL_CHARACTERS:
             self.text(x, y, content)
             return
@@ -198,6 +216,7 @@ class _Picture:
         ElementTree.SubElement(short, "title").text = _NOT_XML.sub("\ufffd", content)
 
     def outcome(self, y: float, line: Evidence) -> None:
+        """The relative change and the verdict, on the right."""
         self.text(714, y, change(line), "", "end")
         self.text(724, y, line.verdict)
 
@@ -211,8 +230,7 @@ class _Picture:
         if corners is None:
             self._add("circle", {"cx": f"{x:.1f}", "cy": f"{y:.1f}", "r": "6", "class": f"mark {kind}"})
             return
-        points = " ".join(f"{x + across:.1f},{y + down:.1f}" for across, down in corners)
-        self._add("polygon", {"points": points, "class": f"mark {kind}"})
+        self.area([(x + across, y + down) for across, down in corners], f"mark {kind}")
 
     def _add(self, tag: str, attributes: dict[str, str], content: str | None = None) -> ElementTree.Element:
         element = ElementTree.SubElement(self._root, tag, attributes)

@@ -1,24 +1,34 @@
 """One page that shows what changed: self-contained, for a browser or for paper."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
+from statistics import fmean
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from planish.find.behaviour import Locatable
 from planish.prove import wording
+from planish.prove.evidence import LEAST_PROMPTS
 from planish.prove.plot import FrontPoint, changes_svg, front_svg
+from planish.prove.training_plot import drawable_gaps, gaps_svg, training_svg
 from planish.records.evidence import Evidence
 from planish.records.generation import Generation, successes
 from planish.records.prompt import Prompt
 from planish.records.rule import BanRule
+from planish.statistics.paired_bootstrap import Interval, paired_rates
 from planish.text.span import Span, longest_without_overlap
+
+if TYPE_CHECKING:  # A page is written without what trains.
+    from planish.records.training import PointGap, TrainingCheck, TrainingStep
 
 # So many of the rules stand open; the others are folded away.
 RULES_OPEN = 50
+RULES_WITH_GAPS_OPEN = 20
 
 # What each yardstick is worth as a proof.
 YARDSTICKS = {
@@ -46,6 +56,26 @@ class Piece(NamedTuple):
     rule: str
 
 
+class RuleGaps(NamedTuple):
+    """The points of a rule, and their mean gap before and after."""
+
+    rule: str
+    points: int
+    before: float
+    after: float
+
+
+class GapFigure(NamedTuple):
+    """A figure over all points, compared by drawing the texts that they stand in."""
+
+    name: str
+    unit: str
+    before: float
+    after: float
+    difference: Interval
+    texts: int
+
+
 def examples_of(
     prompts: Sequence[Prompt], before: Sequence[Generation], after: Sequence[Generation], slop: Locatable
 ) -> list[Example]:
@@ -69,6 +99,10 @@ def report_html(  # noqa: PLR0913 - the page has as many parts
     rules: Sequence[BanRule] = (),
     examples: Sequence[Example] = (),
     iterations: Sequence[Mapping[str, object]] = (),
+    steps: Sequence["TrainingStep"] = (),
+    checks: Sequence["TrainingCheck"] = (),
+    gaps: Sequence["PointGap"] = (),
+    ended: str = "",
     settings: Mapping[str, object],
     reproduce: str,
     notes: Sequence[str] = (),
@@ -83,6 +117,10 @@ def report_html(  # noqa: PLR0913 - the page has as many parts
         rules: what was found, most overused first.
         examples: texts of held-out prompts.
         iterations: a row each, with the same keys; the keys head the columns.
+        steps: the course of the training.
+        checks: what held-out points said on the way.
+        gaps: how far each point moved.
+        ended: why training ended.
         settings: all that it takes to do it again: seeds, hashes, versions.
         reproduce: the command.
         notes: caveats of this run, beside those of every run.
@@ -93,7 +131,7 @@ def report_html(  # noqa: PLR0913 - the page has as many parts
         verdict=wording.verdict_sentence(evidence),
         evidence=evidence,
         worse=wording.got_worse(evidence),
-        # Both pictures escape what they show.
+        # All pictures escape what they show.
         changes=Markup(changes_svg(evidence)),
         without_change=[line for line in evidence if line.change is None],
         front=Markup(front_svg(front)) if front else None,
@@ -105,10 +143,38 @@ def report_html(  # noqa: PLR0913 - the page has as many parts
             for example in examples
         ],
         iterations=iterations,
+        training=_training(steps, checks, gaps, ended),
         settings=settings,
         reproduce=reproduce,
         caveats=[*_caveats(evidence), *notes],
     )
+
+
+def gaps_by_rule(gaps: Sequence["PointGap"]) -> list[RuleGaps]:
+    """A row for each rule, that with most points first."""
+    rules: dict[str, list[PointGap]] = defaultdict(list)
+    for gap in gaps:
+        rules[gap.rule].append(gap)
+    rows = [
+        RuleGaps(rule, len(own), fmean(gap.before for gap in own), fmean(gap.after for gap in own))
+        for rule, own in rules.items()
+    ]
+    return sorted(rows, key=lambda row: (-row.points, row.rule))
+
+
+def gap_figures(gaps: Sequence["PointGap"]) -> list[GapFigure]:
+    """How the points moved; those of one text are much alike, so they are drawn together for the intervals."""
+    texts: dict[str, list[PointGap]] = defaultdict(list)
+    for gap in gaps:
+        texts[gap.generation_id].append(gap)
+    sides = [[[getattr(gap, side) for gap in own] for own in texts.values()] for side in ("before", "after")]
+    above = [np.array([(sum(gap > 0 for gap in own), len(own)) for own in side], np.float64) for side in sides]
+    total = [np.array([(sum(own), len(own)) for own in side], np.float64) for side in sides]
+    found = []
+    for name, unit, (before, after) in (("points above 0", "share", above), ("mean gap", "logits", total)):
+        rates = paired_rates(before, after)
+        found.append(GapFigure(name, unit, rates.before, rates.after, rates.difference, len(texts)))
+    return found
 
 
 def marked(text: str, hits: Sequence[Span]) -> list[Piece]:
@@ -134,7 +200,29 @@ def _template() -> Template:
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     spoken = (wording.plain_name, wording.number, wording.interval, wording.change, wording.worse_sentence)
     page.globals |= {function.__name__: function for function in (*spoken, times_as_often)}
+    page.globals["LEAST_PROMPTS"] = LEAST_PROMPTS
     return page.from_string(files(__package__).joinpath("report.html.jinja").read_text(encoding="utf-8"))
+
+
+def _training(
+    steps: Sequence["TrainingStep"], checks: Sequence["TrainingCheck"], gaps: Sequence["PointGap"], ended: str
+) -> dict[str, object] | None:
+    """What the section about the training shows; none where nothing is given."""
+    if not (steps or checks or gaps or ended):
+        return None
+    known = drawable_gaps(gaps)
+    rules = gaps_by_rule(known)
+    return {
+        "course": Markup(training_svg(steps, checks)) if steps or checks else None,
+        "is_checked": bool(checks),
+        "ended": ended,
+        "points": len(known),
+        "points_left_out": len(gaps) - len(known),
+        "gaps": Markup(gaps_svg(known)) if known else None,
+        "figures": gap_figures(known) if known else (),
+        "rules_open": rules[:RULES_WITH_GAPS_OPEN],
+        "rules_folded": rules[RULES_WITH_GAPS_OPEN:],
+    }
 
 
 def _caveats(evidence: Sequence[Evidence]) -> list[str]:

@@ -1,6 +1,6 @@
 """Take a model's verbal tics out of its weights, and show what that did to texts it was not trained on."""
 
-import json
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -20,6 +20,8 @@ from planish.recipes.antislop_report import card, iteration_row, iterations_csv,
 from planish.recipes.antislop_settings import STAGES, AntislopSettings
 from planish.recipes.engine_settings import LOCAL
 from planish.recipes.outcome import Outcome
+from planish.recipes.strength import weakest_enough
+from planish.recipes.training import ADAPTER, CHECKPOINTS, Training, read_training, write_training
 from planish.recipes.writer import TextEngine, Writer
 from planish.records.evidence import Evidence
 from planish.records.generation import Generation, successes
@@ -27,6 +29,7 @@ from planish.records.preference import CompletionPreference, TokenPreferences
 from planish.records.prompt import Prompt
 from planish.records.rule import BanRule
 from planish.records.score import Sample
+from planish.records.training import PointGap
 from planish.runs.event import RunEvent
 from planish.runs.layout import is_finished
 from planish.runs.run import Run
@@ -35,7 +38,9 @@ from planish.steer.engine import Engine
 from planish.train.adapter import Adapted, load_adapter
 from planish.train.dpo import train_dpo
 from planish.train.ftpo import train_ftpo
+from planish.train.gaps import point_gaps
 from planish.train.mining import ban_paths, mine_points, span_paths
+from planish.train.presets import with_preset
 
 # What a server says that was started for the run.
 SERVER_LOG = "server.log"
@@ -68,6 +73,8 @@ def antislop(
         ModelError: the server of the settings is not there any more, or has another model.
     """
     given = read_inputs(settings, model, prompts)
+    ftpo, preset = with_preset(settings.ftpo, given.subject)
+    settings = settings.model_copy(update={"ftpo": ftpo})
     # Where to stop is no part of it: a run that ended early goes on to its end.
     config = {**settings.model_dump(mode="json", exclude={"until"}), "fingerprint": given.fingerprint}
     # What has had no effect yet may change: less memory for the training, or more patience.
@@ -75,21 +82,24 @@ def antislop(
     with Writer(given.model, settings, settings.sampling, given.prompts.used, folder / SERVER_LOG) as writer:
         writer.engine([Ban(Slop(given.rules))])  # what no server can do is refused now
         with Run.start(folder, "antislop", config, {}, listener, changeable) as run:
-            return _Antislop(run, settings, given, writer).outcome()
+            return _Antislop(run, settings, given, writer, preset).outcome()
 
 
 class _Antislop:
     """The chain of stages. Each is made once in a run, and read from there whenever the run goes on."""
 
-    def __init__(self, run: Run, settings: AntislopSettings, given: AntislopInputs, writer: Writer) -> None:
+    def __init__(
+        self, run: Run, settings: AntislopSettings, given: AntislopInputs, writer: Writer, preset: str
+    ) -> None:
         self.run = run
         self.settings = settings
         self.given = given
         self.writer = writer
         self.used, self.held_out = given.prompts
         self.rows: dict[str, Sequence[Any]] = {}
-        self.notes: list[str] = []
+        self.notes = [preset] if settings.tuner == "ftpo" else []
         self.iterations: list[dict[str, object]] = []
+        self.trained = Training()
 
     def outcome(self) -> Outcome:
         """Find it, steer it, train it out, prove it: as far as `until` says."""
@@ -117,7 +127,9 @@ class _Antislop:
         is_own = self.given.subject is self.given.model and self.settings.engine == LOCAL
         own = plain if is_own else self._write("own", self._local(), self.used, self.settings.seed, samples=1)
         strength, front = self._choose(adapted, slop, own)
-        return self._prove(adapted, strength, slop, front)
+        tuned = adapted.merged(strength)
+        self.rows["gaps"] = self._gaps(tuned, preferences)
+        return self._prove(adapted, tuned, strength, slop, front)
 
     # Find it: what stands in plain texts far more often than people write it.
 
@@ -200,27 +212,31 @@ class _Antislop:
         for text, *spans in zip(answers, *found, strict=True):
             better = written.get((text.prompt_id, text.sample))
             if any(spans) and better is not None:
-                pairs.append(CompletionPreference.between(prompts[text.prompt_id], better.text, text.text, (1.0, 0.0)))
+                pairs.append(CompletionPreference.written(prompts[text.prompt_id], better, text, (1.0, 0.0)))
         if not pairs:
             raise DataError("no text with a hit has a banned counterpart", "give more prompts, or more --samples")
         return pairs
 
     def _train(self, preferences: Sequence[TokenPreferences] | Sequence[CompletionPreference]) -> Adapted:
-        def make(folder: Path) -> None:
-            points = [row for row in preferences if isinstance(row, TokenPreferences)]
-            if points:
-                tuned = train_ftpo(self.given.subject, points, self.settings.ftpo, self.settings.seed)
-                adapted, epochs, reason = tuned.adapted, [epoch.model_dump() for epoch in tuned.epochs], tuned.reason
-            else:
-                pairs = [row for row in preferences if isinstance(row, CompletionPreference)]
-                adapted, epochs, reason = train_dpo(self.given.subject, pairs, seed=self.settings.seed), [], "all done"
-            adapted.save(folder / "adapter")
-            (folder / "training.json").write_text(json.dumps({"ended": reason, "epochs": epochs}) + "\n")
-
-        folder = self.run.folder("train", make)
-        self.notes.append(f"training: {json.loads((folder / 'training.json').read_text())['ended']}")
+        checkpoints = self.run.path / CHECKPOINTS
+        folder = self.run.folder("train", partial(self._tune, preferences, checkpoints))
+        shutil.rmtree(checkpoints, ignore_errors=True)
+        self.trained = read_training(folder)
+        self.notes += [f"training: {line}" for line in (*self.trained.choices, self.trained.ended)]
         # Read back also what was just trained: a run that was killed goes on with the very same weights.
-        return load_adapter(self.given.subject, folder / "adapter")
+        return load_adapter(self.given.subject, folder / ADAPTER)
+
+    def _tune(
+        self, preferences: Sequence[TokenPreferences | CompletionPreference], checkpoints: Path, folder: Path
+    ) -> None:
+        subject, seed = self.given.subject, self.settings.seed
+        points = [row for row in preferences if isinstance(row, TokenPreferences)]
+        if points:
+            tuned = train_ftpo(subject, points, self.settings.ftpo, seed, checkpoints)
+        else:
+            pairs = [row for row in preferences if isinstance(row, CompletionPreference)]
+            tuned = train_dpo(subject, pairs, self.settings.dpo, seed, checkpoints)
+        write_training(folder, tuned)
 
     def _choose(self, adapted: Adapted, slop: Slop, plain: Sequence[Generation]) -> tuple[float, list[Evidence]]:
         """The weakest adapter that does enough, and slop and distance at every strength that was tried.
@@ -242,26 +258,21 @@ class _Antislop:
 
         self.run.say("expect", rows=2 * len(self.settings.front))
         front = self.run.rows("front", Evidence, lines)
-        fallen = {
-            strength: -(line.change or 0.0) for strength, line in zip(self.settings.front, front[::2], strict=True)
-        }
-        enough = [strength for strength, fall in fallen.items() if fall >= self.settings.target]
-        if enough:
-            strength = min(enough)
-            self.notes.append(
-                f"adapter strength: {strength:g}, the weakest that took {self.settings.target:.0%} of the slop away "
-                f"on the prompts that were learned from ({fallen[strength]:.0%})"
-            )
-            return strength, front
-        strongest = max(self.settings.front, default=1.0)
-        if front:
-            self.notes.append(f"adapter strength: {strongest:g}; none took {self.settings.target:.0%} of the slop away")
-        return strongest, front
+        strength, reason = weakest_enough(self.settings.front, front[::2], self.settings.target, slop.rules)
+        self.notes.append(reason)
+        return strength, front
+
+    def _gaps(self, tuned: LanguageModel, preferences: Sequence[Any]) -> list[PointGap]:
+        """How far each point is apart before and after; pairs of texts have none."""
+        points = [row for row in preferences if isinstance(row, TokenPreferences)]
+        return self._rows("gaps", PointGap, lambda: point_gaps(self.given.subject, tuned, points))
 
     # Prove it: plain sampling from both models, on prompts that none of the above has seen.
 
-    def _prove(self, adapted: Adapted, strength: float, slop: Slop, front: Sequence[Evidence]) -> Outcome:
-        seed, tuned = self.settings.seed, adapted.merged(strength)
+    def _prove(
+        self, adapted: Adapted, tuned: LanguageModel, strength: float, slop: Slop, front: Sequence[Evidence]
+    ) -> Outcome:
+        seed = self.settings.seed
         before = self._write("before", self._local(), self.held_out, seed)
         after = self._write("after", Engine(tuned, sampling=self.settings.sampling), self.held_out, seed)
         evidence = self._rows("evidence", Evidence, lambda: self._evidence(tuned, slop, before, after))
@@ -277,7 +288,18 @@ class _Antislop:
         folder = self.run.folder("model", save)
         self.rows |= {"before": before, "after": after, "evidence": evidence, "front": front}
         texts = (before, after)
-        page = report(self.settings, self.given, evidence, front, slop, texts, self.iterations, self.notes)
+        page = report(
+            self.settings,
+            self.given,
+            evidence,
+            front,
+            slop,
+            texts,
+            training=self.trained,
+            gaps=self.rows["gaps"],
+            iterations=self.iterations,
+            notes=self.notes,
+        )
         self.run.file("report.html", page)
         self.run.file("before_after.svg", before_after_svg(evidence))
         self.run.finish()

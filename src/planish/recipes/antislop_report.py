@@ -11,10 +11,12 @@ from planish.prove.plot import FrontPoint
 from planish.prove.report import examples_of, report_html
 from planish.recipes.antislop_inputs import AntislopInputs
 from planish.recipes.antislop_settings import AntislopSettings
+from planish.recipes.training import Training
 from planish.records.evidence import Evidence
 from planish.records.generation import Generation
 from planish.records.rule import BanRule
 from planish.records.score import Failure, Sample
+from planish.records.training import PointGap
 from planish.runs.toml import written
 from planish.text.words import words
 
@@ -75,13 +77,16 @@ def front_points(front: Sequence[Evidence]) -> list[FrontPoint]:
     return [*whole, *sorted(points)]
 
 
-def report(
+def report(  # noqa: PLR0913 - a run has as many parts
     settings: AntislopSettings,
     given: AntislopInputs,
     evidence: Sequence[Evidence],
     front: Sequence[Evidence],
     slop: Slop,
     texts: tuple[Sequence[Generation], Sequence[Generation]],
+    *,
+    training: Training,
+    gaps: Sequence[PointGap],
     iterations: Sequence[dict[str, object]],
     notes: Sequence[str],
 ) -> str:
@@ -95,6 +100,10 @@ def report(
         front=front_points(front),
         rules=slop.rules,
         examples=examples_of(given.prompts.held_out, before, after, slop)[:EXAMPLES],
+        steps=training.steps,
+        checks=training.checks,
+        gaps=gaps,
+        ended=training.ended,
         iterations=iterations,
         settings={**_flat(settings), **given.fingerprint},
         reproduce=reproduce(settings),

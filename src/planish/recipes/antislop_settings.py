@@ -6,7 +6,8 @@ from pydantic import Field
 
 from planish.recipes.engine_settings import EngineSettings
 from planish.steer.sampling import Sampling
-from planish.train.ftpo import FtpoSettings
+from planish.train.dpo import DpoSettings
+from planish.train.ftpo_settings import FtpoSettings
 
 Stage = Literal["write", "find", "ban", "mine", "train", "prove"]
 STAGES: tuple[Stage, ...] = ("write", "find", "ban", "mine", "train", "prove")
@@ -72,9 +73,10 @@ class AntislopSettings(EngineSettings):
     tuner: Literal["ftpo", "dpo"] = "ftpo"
     """Token by token, or plain against banned texts as a whole."""
     ftpo: FtpoSettings = FtpoSettings()
+    dpo: DpoSettings = DpoSettings()
     front: tuple[Strength, ...] = (0.3, 0.45, 0.6, 0.8, 1.0)
     """The strengths at which the adapter is tried, on the prompts that were learned from; none: it is used whole."""
-    target: float = Field(default=0.85, gt=0, le=1)
-    """How much of the slop is to go there: the weakest adapter that does it is kept."""
+    target: Annotated[float, Field(gt=0, le=1)] | Literal["human"] = 0.85
+    """The weakest adapter is kept that takes this share of the slop away there, or brings it down to what people do."""
     until: Stage = "prove"
     """The last stage."""

@@ -57,7 +57,7 @@ def autoif(
     pairs = [pair for prompt in used for pair in _pairs(prompt, answers, broken)]
     if not pairs:
         raise DataError("no prompt got both a passing and a failing answer", "give more prompts, or more --samples")
-    tuned = train_dpo(model, pairs, seed=seed).merged()
+    tuned = train_dpo(model, pairs, seed=seed).adapted.merged()
 
     # Prove it: plain answers of both models to prompts that none of the above has seen.
     before, after = (Engine(either, sampling=sampling).generate(held_out, samples, seed) for either in (model, tuned))
@@ -88,6 +88,4 @@ def _pairs(prompt: Prompt, answers: Sequence[Generation], broken: dict[str, floa
     passing = [answer for answer in own if broken[answer.id] == 0]
     failing = [answer for answer in own if broken[answer.id] > 0]
     for chosen, rejected in zip(passing, failing, strict=False):
-        yield CompletionPreference.between(
-            prompt, chosen.text, rejected.text, (1 - broken[chosen.id], 1 - broken[rejected.id])
-        )
+        yield CompletionPreference.written(prompt, chosen, rejected, (1 - broken[chosen.id], 1 - broken[rejected.id]))

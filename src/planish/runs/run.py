@@ -52,7 +52,7 @@ class Run:
         Args:
             folder: new, empty, or a run of this recipe with this configuration.
             recipe: its name.
-            config: every setting: strings, numbers, booleans, lists, None, and one level of tables of them.
+            config: every setting: strings, numbers, booleans, lists, None, and tables of them.
             provenance: what else the rows come from, such as hashes of models; stored beside versions and machine.
             listener: is called with every event; for "interrupt", inside the signal handler.
             changeable: settings and tables that may differ from those the run was started with.
@@ -239,14 +239,14 @@ def _refuse_other_settings(
         )
 
 
-def _shown(settings: Mapping[str, Any]) -> dict[str, str]:
+def _shown(settings: Mapping[str, Any], above: str = "") -> dict[str, str]:
     """Every setting by its dotted name, as it stands in the file."""
-    shown = {}
+    shown: dict[str, str] = {}
     for key, value in settings.items():
         if isinstance(value, Mapping):
-            shown.update({f"{key}.{inner}": written(item) for inner, item in value.items()})
+            shown |= _shown(value, f"{above}{key}.")
         else:
-            shown[key] = written(value)
+            shown[above + key] = written(value)
     return shown
 
 

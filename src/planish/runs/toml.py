@@ -9,17 +9,13 @@ from planish.errors import UsageError
 
 
 def write_toml(values: Mapping[str, Any]) -> str:
-    """Values and one level of tables as TOML. A key whose value is None is left out.
+    """Values and tables in tables as TOML. A key whose value is None is left out.
 
     Raises:
         UsageError: a value holds what no text file can.
         TypeError: a value is no string, integer, float, boolean, list, table or None.
     """
-    lines = _assignments({key: value for key, value in values.items() if not isinstance(value, Mapping)})
-    for key, table in values.items():
-        if isinstance(table, Mapping):
-            lines += ["", f"[{_key(key)}]", *_assignments(table)]
-    return "\n".join([*lines, ""])
+    return "\n".join([*_table(values, ()), ""])
 
 
 def written(value: object) -> str:
@@ -37,8 +33,15 @@ def written(value: object) -> str:
     raise TypeError(f"{value!r} ({type(value).__name__}) has no place in a configuration file")
 
 
-def _assignments(values: Mapping[str, Any]) -> list[str]:
-    return [f"{_key(key)} = {written(value)}" for key, value in values.items() if value is not None]
+def _table(values: Mapping[str, Any], above: tuple[str, ...]) -> list[str]:
+    """The lines of a table, and then of those in it, which are named by all keys that lead to them."""
+    lines = ["", f"[{'.'.join(map(_key, above))}]"] if above else []
+    tables = {key: value for key, value in values.items() if isinstance(value, Mapping)}
+    plain = {key: value for key, value in values.items() if key not in tables and value is not None}
+    lines += [f"{_key(key)} = {written(value)}" for key, value in plain.items()]
+    for key, table in tables.items():
+        lines += _table(table, (*above, key))
+    return lines
 
 
 def _key(key: str) -> str:

@@ -25,6 +25,15 @@ class Soft(Protocol):
         ...
 
 
+@runtime_checkable
+class Turning(Protocol):
+    """A behaviour that says itself which character of a span begins the token to be replaced."""
+
+    def turn(self, span: Span, text: str) -> int:
+        """By default this is where the span's first content word begins."""
+        ...
+
+
 class Ban(Steer):
     """Bans whatever a behaviour can see streaming in.
 
@@ -44,6 +53,7 @@ class Ban(Steer):
     ) -> None:
         matcher = behaviour.matcher()
         self.needs = Needs(matcher=matcher if thinking else OutsideSections(matcher, *thinking_tags))
+        self._behaviour = behaviour
         self._strengths = behaviour.strengths if isinstance(behaviour, Soft) else {}
         self._retries = retries
         self._hidden_tags = () if thinking else thinking_tags
@@ -66,7 +76,7 @@ class Ban(Steer):
     def review(self, step: Step) -> Sequence[Rewind]:
         """Every row that has just completed a banned span goes back into it, unless the hit survives."""
         return [
-            Rewind(index, turning_point(span, row.text, row.char_ends), span.rule, self._retries)
+            Rewind(index, turning_point(self._behaviour, span, row.text, row.char_ends), span.rule, self._retries)
             for index, row in enumerate(step.rows)
             for span in step.spans[index]
             if not self._survives(span, row)
@@ -82,11 +92,13 @@ def _coin(key: tuple[object, ...]) -> float:
     return int.from_bytes(hashlib.blake2b(repr(key).encode(), digest_size=6).digest(), "little") / 2**48
 
 
-def turning_point(span: Span, text: str, char_ends: Sequence[int]) -> int:
-    """The token to be replaced: the one in which the span's first content word begins.
+def turning_point(behaviour: object, span: Span, text: str, char_ends: Sequence[int]) -> int:
+    """The token to be replaced: unless its behaviour knows better, that in which the span's first content word begins.
 
     "the air was thick with" turns at "air"; "the" commits to nothing. A span without a content word turns at its start.
     """
+    if isinstance(behaviour, Turning):
+        return bisect_right(char_ends, behaviour.turn(span, text))
     contents = (
         match.start()
         for match in WORD.finditer(text, span.start, span.end)

@@ -1,22 +1,39 @@
-"""LoRA adapters by PEFT: put on, saved, loaded, folded in; and the arguments that every trainer here shares."""
+"""LoRA adapters by PEFT: put on, saved, loaded, folded in."""
 
 import copy
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.helpers import rescale_adapter_scale
+from pydantic import Field
 from torch import nn
-from transformers import PrinterCallback, Trainer, TrainingArguments
 from transformers.pytorch_utils import Conv1D
 
-from planish.errors import ModelError
+from planish.config import Settings
+from planish.errors import UsageError
 from planish.models.language_model import LanguageModel
-from planish.steer.batch_size import free_bytes, is_out_of_memory, peak_bytes
+
+# What stands for the layer that makes logits, whatever an architecture calls it.
+HEAD = "lm_head"
+
+
+class AdapterSettings(Settings):
+    """What of a model is trained."""
+
+    rank: int = Field(default=32, ge=1)
+    """Rank of the LoRA adapter."""
+    alpha: int | None = Field(default=None, ge=1)
+    """Its scale is alpha / rank; by default alpha is the rank."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """The share of its inputs that is left out at random in training."""
+    targets: tuple[str, ...] = ()
+    """The layers that get an adapter, by the last part of their names, lm_head included; by default all linear ones."""
+    last_layers: int | None = Field(default=None, ge=1)
+    """Only so many of the last decoder layers get one, beside the head; by default all."""
 
 
 class Adapted(NamedTuple):
@@ -46,30 +63,67 @@ class Adapted(NamedTuple):
         self.adapter.save_pretrained(str(folder), save_embedding_layers=False, state_dict=weights)
 
 
-def with_adapter(model: LanguageModel, rank: int, seed: int = 0, *, head: bool = True) -> Adapted:
-    """A copy of the model with a fresh adapter on every linear layer; at first it changes nothing.
+def with_adapter(
+    model: LanguageModel, settings: AdapterSettings | None = None, seed: int = 0, *, head: bool = True
+) -> Adapted:
+    """The model with a fresh adapter, which at first changes nothing; the model itself stays as it is.
+
+    Both share their weights, so that a second model costs no memory: none of them is changed by training an adapter.
 
     Args:
         model: the model.
-        rank: of the adapter.
+        settings: what of it gets an adapter.
         seed: of its first weights.
-        head: whether the layer that makes logits gets one too.
+        head: whether the layer that makes logits may get one too.
+
+    Raises:
+        UsageError: the model has no such layer.
     """
-    tuned = untied(copy_of(model)) if head else copy_of(model)
-    output = tuned.model.get_output_embeddings()
-    linear = {
-        name.rpartition(".")[2]
-        for name, module in tuned.model.named_modules()
-        if isinstance(module, nn.Linear | Conv1D) and (head or module is not output)
-    }
-    config = LoraConfig(r=rank, lora_alpha=rank, target_modules=sorted(linear), task_type="CAUSAL_LM")
+    settings = settings or AdapterSettings()
+    tuned = _sharing_weights(model)
+    names = adapted_layers(tuned, settings, head=head)
+    if _head_name(tuned) in names:
+        untied(tuned)
+    config = LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha or settings.rank,
+        lora_dropout=settings.dropout,
+        target_modules=_shortest(tuned, names),
+        task_type="CAUSAL_LM",
+    )
     with _seeded(seed):
         return Adapted(tuned, get_peft_model(tuned.model, config))
 
 
+def adapted_layers(model: LanguageModel, settings: AdapterSettings, *, head: bool = True) -> list[str]:
+    """The full names of the layers that get an adapter.
+
+    Raises:
+        UsageError: the model has no such layer.
+    """
+    output, (layers, count) = _head_name(model), _decoder_layers(model)
+    linear = [name for name in _linear(model) if name.startswith(layers)]
+    wanted = set(settings.targets)
+    known = {name.rpartition(".")[2] for name in linear} | {HEAD}
+    if unknown := sorted(wanted - known):
+        raise UsageError(
+            f"{model.name!r} has no layer {unknown[0]!r}", f"its linear layers: {', '.join(sorted(known))}"
+        )
+    first = count - (settings.last_layers or count)
+    names = [
+        name
+        for name in linear
+        if (not wanted or name.rpartition(".")[2] in wanted) and int(name[len(layers) :].split(".")[0]) >= first
+    ]
+    names += [output] if head and (not wanted or HEAD in wanted) else []
+    if not names:
+        raise UsageError(f"of {model.name!r} nothing would be trained", "name layers: " + ", ".join(sorted(known)))
+    return names
+
+
 def load_adapter(model: LanguageModel, folder: Path) -> Adapted:
-    """A copy of the model with an adapter from `Adapted.save`."""
-    tuned = untied(copy_of(model))
+    """The model with an adapter from `Adapted.save`; the model itself stays as it is."""
+    tuned = untied(_sharing_weights(model))
     return Adapted(tuned, PeftModel.from_pretrained(tuned.model, str(folder)))
 
 
@@ -81,68 +135,49 @@ def untied(model: LanguageModel) -> LanguageModel:
     output = model.model.get_output_embeddings()
     if output.weight is model.model.get_input_embeddings().weight:
         output.weight = nn.Parameter(output.weight.detach().clone())
-        model.model.config.tie_word_embeddings = False
+        for config in (model.model.config, model.model.config.get_text_config()):
+            config.tie_word_embeddings = False
     return model
 
 
 def copy_of(model: LanguageModel) -> LanguageModel:
     """The same weights again, to be changed."""
-    return LanguageModel(copy.deepcopy(model.model), copy.deepcopy(model.tokenizer), model.name)
+    copied = LanguageModel(copy.deepcopy(model.model), copy.deepcopy(model.tokenizer), model.name)
+    copied.model.requires_grad_(True)
+    return copied
 
 
-def quiet_arguments(
-    model: LanguageModel, seed: int, learning_rate: float, epochs: int, batch_size: int
-) -> TrainingArguments:
-    """Arguments for a `Trainer` that writes no checkpoints and prints nothing."""
-    return TrainingArguments(
-        **shared_arguments(model, seed, learning_rate, epochs, batch_size), remove_unused_columns=False
-    )
+def _sharing_weights(model: LanguageModel) -> LanguageModel:
+    """Other layers, but the very same weights in them."""
+    weights = {id(weight): weight for weight in model.model.parameters()}
+    return LanguageModel(copy.deepcopy(model.model, weights), copy.deepcopy(model.tokenizer), model.name)
 
 
-def shared_arguments(
-    model: LanguageModel, seed: int, learning_rate: float, epochs: int, batch_size: int
-) -> dict[str, Any]:
-    """What every trainer is told, TRL's included."""
-    return {
-        # Nothing is written there.
-        "output_dir": str(Path(tempfile.gettempdir()) / "planish-trainer"),
-        "seed": seed,
-        "data_seed": seed,
-        "learning_rate": learning_rate,
-        "num_train_epochs": epochs,
-        "per_device_train_batch_size": batch_size,
-        "lr_scheduler_type": "linear",
-        "warmup_steps": 0.1,
-        "save_strategy": "no",
-        "logging_strategy": "no",
-        "report_to": "none",
-        "disable_tqdm": True,
-        "bf16": False,
-        "use_cpu": model.device.type == "cpu",
-        # The rows are on the model's device already.
-        "dataloader_pin_memory": False,
-    }
+def _linear(model: LanguageModel) -> list[str]:
+    return [name for name, module in model.model.named_modules() if isinstance(module, nn.Linear | Conv1D)]
 
 
-def train_quietly(trainer: Trainer) -> None:
-    """Train, and leave standard output to the results.
+def _head_name(model: LanguageModel) -> str:
+    output = model.model.get_output_embeddings()
+    return str(next(name for name, module in model.model.named_modules() if module is output))
 
-    Raises:
-        ModelError: memory ran out.
+
+def _decoder_layers(model: LanguageModel) -> tuple[str, int]:
+    """How the names of what is in the decoder's layers begin, and how many layers there are.
+
+    A model that sees has layers of another kind too; they are no part of its decoder.
     """
-    trainer.remove_callback(PrinterCallback)
-    try:
-        trainer.train()
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        device = trainer.args.device
-        figures = [("free", free_bytes(device)), ("peak", peak_bytes(device))]
-        known = ", ".join(f"{name} {value / 2**30:.1f} GiB" for name, value in figures if value is not None)
-        raise ModelError(
-            f"memory ran out while training ({known or device})",
-            "planish resume with --set ftpo.batch_size=4 or --set ftpo.rank=8, or start with a smaller --max-tokens",
-        ) from error
+    decoder = model.model.get_decoder()
+    lists = {module: name for name, module in model.model.named_modules() if isinstance(module, nn.ModuleList)}
+    layers = max((module for module in decoder.modules() if module in lists), key=len)
+    return f"{lists[layers]}.", len(layers)
+
+
+def _shortest(model: LanguageModel, names: Collection[str]) -> list[str]:
+    """The last parts of the names where these mean the same layers, else the names themselves."""
+    last = {name.rpartition(".")[2] for name in names}
+    meant = {name for name, _ in model.model.named_modules() if name.rpartition(".")[2] in last}
+    return sorted(last if meant == set(names) else names)
 
 
 @contextmanager

@@ -21,11 +21,16 @@ MOST_CHOSEN = 8
 
 
 class Path(NamedTuple):
-    """Token ids, prompt included, and the tokens that were rejected on the way."""
+    """Token ids, prompt included, and the tokens that were rejected on the way.
+
+    `first_rejected` is the first position, counted in generated tokens, at which a rejected token stands.
+    """
 
     generation: Generation
     token_ids: tuple[int, ...]
     events: list[Event]
+    first_rejected: int | None = None
+    is_branch: bool = False
 
 
 def ban_paths(generations: Sequence[Generation]) -> list[Path]:
@@ -38,14 +43,15 @@ def span_paths(generations: Sequence[Generation], behaviour: Locatable) -> list[
     texts = [generation for generation in generations if generation.status == "ok"]
     paths = []
     for text, spans in zip(texts, behaviour.locate([text.text for text in texts]), strict=True):
-        places = {turning_point(span, text.text, text.char_ends): span.rule for span in spans}
+        places = {turning_point(behaviour, span, text.text, text.char_ends): span.rule for span in spans}
         events = [
             Event(rule=rule, position=place, rejected=text.token_ids[place])
             for place, rule in sorted(places.items())
             if place < len(text.token_ids)
         ]
         if events:
-            paths.append(Path(text, (*text.prompt_token_ids, *text.token_ids), events))
+            ids = (*text.prompt_token_ids, *text.token_ids)
+            paths.append(Path(text, ids, events, first_rejected=events[0].position))
     return paths
 
 
@@ -69,14 +75,20 @@ def mine_points(model: LanguageModel, paths: Sequence[Path]) -> list[TokenPrefer
 
 
 def _paths(generation: Generation) -> Iterator[Path]:
-    for number, tokens in enumerate((generation.token_ids, *generation.branches)):
-        events = [event for event in generation.events if event.path == number and not event.let_pass]
+    paths = (generation.token_ids, *generation.branches)
+    rejections = [event for event in generation.events if not event.let_pass]
+    rejected_texts = {(*paths[event.path][: event.position], event.rejected) for event in rejections}
+    for number, tokens in enumerate(paths):
+        events = [event for event in rejections if event.path == number]
         if events:
-            yield Path(generation, (*generation.prompt_token_ids, *tokens), events)
+            places = [len(text) - 1 for text in rejected_texts if tokens[: len(text)] == text]
+            ids = (*generation.prompt_token_ids, *tokens)
+            yield Path(generation, ids, events, min(places, default=None), is_branch=number > 0)
 
 
 def _preferences(model: LanguageModel, path: Path, states: Tensor, listed: set[int]) -> TokenPreferences:
     prompt_length = len(path.generation.prompt_token_ids)
+    first_rejected = len(path.token_ids) if path.first_rejected is None else prompt_length + path.first_rejected
     rejected_at: dict[int, list[Event]] = defaultdict(list)
     for event in path.events:
         rejected_at[prompt_length + event.position].append(event)
@@ -96,10 +108,15 @@ def _preferences(model: LanguageModel, path: Path, states: Tensor, listed: set[i
                     chosen=tuple(chosen),
                     chosen_probs=tuple(float(row[token]) for token in chosen),
                     rule=event.rule,
+                    after_rejected=position > first_rejected,
                 )
             )
     return TokenPreferences(
-        generation_id=path.generation.id, token_ids=path.token_ids, prompt_length=prompt_length, points=tuple(points)
+        generation_id=path.generation.id,
+        token_ids=path.token_ids,
+        prompt_length=prompt_length,
+        points=tuple(points),
+        is_branch=path.is_branch,
     )
 
 

@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
-from transformers import Trainer
+from transformers import Trainer, TrainingArguments
 
 from planish.models.language_model import LanguageModel
 from planish.models.tags import add_tags
 from planish.records.generation import Generation
 from planish.records.prompt import Prompt
-from planish.train.adapter import copy_of, quiet_arguments, train_quietly
+from planish.train.adapter import copy_of
+from planish.train.arguments import ScheduleSettings, training_arguments
+from planish.train.training import run_trainer
 
 IGNORED = -100
 # Some texts of each kind are shown untagged, so that the model goes on writing without a tag.
@@ -57,7 +59,11 @@ def train_tagging(
             labels[index, start:end] = torch.tensor(row["text"])
         return {"input_ids": ids, "labels": labels}
 
-    arguments = quiet_arguments(tuned, seed, learning_rate=learning_rate, epochs=epochs, batch_size=16)
-    train_quietly(Trainer(model=tuned.model, args=arguments, train_dataset=rows, data_collator=collate))
+    arguments = TrainingArguments(
+        **training_arguments(tuned, ScheduleSettings(epochs=epochs), seed, learning_rate),
+        per_device_train_batch_size=16,
+        remove_unused_columns=False,
+    )
+    run_trainer(Trainer(model=tuned.model, args=arguments, train_dataset=rows, data_collator=collate))
     tuned.model.eval()
     return tuned

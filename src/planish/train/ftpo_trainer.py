@@ -1,0 +1,174 @@
+"""Final token preference optimisation as a `transformers.Trainer`.
+
+Axes: `P` points, `N` places, `V` vocabulary, `D` width.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from accelerate.utils import gather_object
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from transformers import TrainerCallback, TrainingArguments
+
+from planish.models.scoring import kl_divergence
+from planish.records.preference import TokenPreferences
+from planish.train.adapter import Adapted
+from planish.train.float32_head import float32_head
+from planish.train.ftpo_loss import Points, ftpo_loss, margins, mean_where
+from planish.train.ftpo_settings import FtpoSettings
+from planish.train.passes import Passes
+from planish.train.path_rows import PathRows, collated
+from planish.train.point_states import point_states
+from planish.train.training import FiniteTrainer
+
+# So many places of a held-out path, where nothing is preferred, show how far the model has drifted.
+MOST_WATCHED = 32
+
+Rows = Sequence[TokenPreferences | Mapping[str, Any]]
+
+
+class FTPOTrainer(FiniteTrainer):
+    """Trains on `TokenPreferences`: one pass over each path, the head only at its points, in float32.
+
+    The reference is the hidden state at each point as it is before training, kept once; there is no second model. Where
+    the adapter is on the head alone these states do not change, and no path is read again.
+
+    A step has about `FtpoSettings.step_points` points and every point counts the same, however paths are spread over
+    passes and processes. `evaluate` looks at held-out points.
+
+    Args:
+        adapted: the model and its adapter.
+        args: of the `Trainer`; batches go by points, so its batch sizes and accumulation are not read.
+        train_dataset: rows to be trained on, as records or as a `Dataset` has them.
+        eval_dataset: rows to be judged by.
+        settings: the loss, and how much is read at once.
+        callbacks: of the `Trainer`.
+    """
+
+    def __init__(
+        self,
+        adapted: Adapted,
+        args: TrainingArguments,
+        train_dataset: Rows,
+        eval_dataset: Rows = (),
+        settings: FtpoSettings | None = None,
+        callbacks: list[TrainerCallback] | None = None,
+    ) -> None:
+        self.adapted = adapted
+        self.settings = settings or FtpoSettings()
+        self._rows, self._judged = PathRows(train_dataset), PathRows(eval_dataset, MOST_WATCHED)
+        self._rows.passes = Passes(
+            self._rows.sizes,
+            self.settings.step_points,
+            self.settings.pass_tokens,
+            epochs=int(args.num_train_epochs),
+            processes=args.world_size,
+            seed=args.seed if args.data_seed is None else args.data_seed,
+        )
+        own: Any = copy.deepcopy(args)
+        own.remove_unused_columns = False
+        own.gradient_accumulation_steps = self._rows.passes.passes_a_step // args.world_size
+        # Every process gets as many passes as any other already.
+        own.accelerator_config.even_batches = False
+        super().__init__(
+            model=adapted.adapter,
+            args=own,
+            train_dataset=self._rows,
+            eval_dataset=self._judged,
+            data_collator=collated,
+            callbacks=callbacks,
+        )
+        # Points are counted as tokens are: over all passes of a step, on all processes.
+        self.model_accepts_loss_kwargs = True
+        for rows in (self._rows, self._judged):
+            rows.states = self._reference_states(rows)
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """A pass at a time."""
+        loader: DataLoader[Any] = DataLoader(self._rows, batch_sampler=self._rows.passes, collate_fn=collated)
+        prepared: DataLoader[Any] = self.accelerator.prepare(loader)
+        return prepared
+
+    def compute_loss(
+        self, model: nn.Module, inputs: Mapping[str, Any], *_: Any, num_items_in_batch: Any = None, **__: Any
+    ) -> Tensor:
+        """The FTPO loss of a pass, as its share of that of its step."""
+        points = Points(*(inputs[name] for name in Points._fields))
+        count = len(points.rejected)
+        if not count:
+            # It goes through everything and back all the same: processes wait for one another there.
+            return 0.0 * self.adapted.model.head(point_states(model, self.adapted.model, inputs)).sum()
+        logits, reference = self._logits(model, inputs)
+        loss = ftpo_loss(logits, reference, points, self.settings).total(self.settings)
+        # The mean over processes is taken later.
+        share: Tensor = loss * self.accelerator.num_processes * count / (num_items_in_batch or count)
+        return share
+
+    @torch.no_grad()
+    def evaluate(
+        self, eval_dataset: object = None, ignore_keys: object = None, metric_key_prefix: str = "eval"
+    ) -> dict[str, float]:
+        """On held-out rows: the share of chosen tokens that are likelier than the rejected one, and the drift.
+
+        The drift is the KL divergence from the untrained model, in nats a token, at places between the points.
+        """
+        network = self.adapted.adapter
+        was_training = network.training
+        network.eval()
+        wins, drifts = [], []
+        for at in self._judged.alike(self.settings.pass_tokens):
+            inputs: dict[str, Any] = self._prepare_inputs(collated([self._judged[index] for index in at]))
+            with self.compute_loss_context_manager():
+                logits, reference = self._logits(network, inputs)
+            points = Points(*(inputs[name] for name in Points._fields))
+            count = len(points.rejected)
+            wins.append(mean_where(points.is_chosen, (margins(logits[:count], points) > 0).float()))
+            drifts.append(kl_divergence(reference[count:].log_softmax(-1), logits[count:].log_softmax(-1)))
+        network.train(was_training)
+        metrics = {f"{metric_key_prefix}_win_rate": _mean(wins), f"{metric_key_prefix}_drift": _mean(drifts)}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def _logits(self, model: nn.Module, inputs: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+        """At the wanted places, the policy's and the reference's: (N, V) each, float32."""
+        own, reference = self.adapted.model, inputs["reference"]
+        states = reference if self._only_head_changes else point_states(model, own, inputs)
+        with float32_head(own):
+            logits = own.head(states)
+            with torch.no_grad(), self._without_adapter():
+                return logits, own.head(reference)
+
+    @property
+    def _only_head_changes(self) -> bool:
+        head = self.adapted.model.model.get_output_embeddings()
+        trained = {id(weight) for weight in self.adapted.adapter.parameters() if weight.requires_grad}
+        # Several processes put their gradients together only in a pass through the whole model.
+        return self.args.world_size == 1 and trained <= {id(weight) for weight in head.parameters()}
+
+    @torch.no_grad()
+    def _reference_states(self, rows: PathRows) -> list[Tensor]:
+        """The untrained model's states at the wanted places of each path, (N, D); each process works out its share."""
+        network = self.adapted.adapter
+        network.eval()
+        known: list[tuple[int, Tensor]] = []
+        for at in rows.alike(self.settings.pass_tokens)[self.args.process_index :: self.args.world_size]:
+            inputs: dict[str, Any] = self._prepare_inputs(collated([rows[index] for index in at]))
+            with self.compute_loss_context_manager(), self._without_adapter():
+                states = point_states(network, self.adapted.model, inputs).cpu()
+            known += [(index, states[(inputs["rows"] == row).cpu()]) for row, index in enumerate(at)]
+        return [states for _, states in sorted(gather_object(known), key=lambda each: each[0])]
+
+    def _without_adapter(self) -> AbstractContextManager[None]:
+        context: AbstractContextManager[None] = self.adapted.adapter.disable_adapter()
+        return context
+
+
+def _mean(parts: Sequence[Tensor]) -> float:
+    """Of all values; 0 where there is none, as where nothing stands between the points."""
+    values = [value for part in parts for value in part.tolist()]
+    return sum(values) / len(values) if values else 0.0
