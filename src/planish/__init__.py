@@ -4,7 +4,7 @@ run = planish.antislop("path/to/model")
 run.evidence, run.model, run.folder
 """
 
-from planish.api import antislop, resume
+from planish.api import antislop, resume, train_model
 from planish.errors import PlanishError
 
-__all__ = ["PlanishError", "antislop", "resume"]
+__all__ = ["PlanishError", "antislop", "resume", "train_model"]

@@ -4,9 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from planish.errors import UsageError
+
 if TYPE_CHECKING:
     from planish.recipes.outcome import Outcome
+    from planish.recipes.train_settings import TrainSettings
     from planish.runs.event import RunEvent
+    from planish.train.estimate import Estimate
 
 RUNS = Path("runs")
 
@@ -34,8 +38,59 @@ def antislop(
     return recipe(checked, folder, listener)
 
 
+def train_model(
+    model: str,
+    data: str,
+    tuner: str = "ftpo",
+    out: Path | str | None = None,
+    listener: "Callable[[RunEvent], None] | None" = None,
+    **settings: Any,
+) -> "Outcome":
+    """Train a model on preferences that are there already; what comes of it is saved in the run.
+
+    Args:
+        model: a folder, a Hub id, `bundled`, `tiny`, or a run that made one.
+        data: a JSONL file of points, of pairs of texts, or of the FTPO rows of other tools; or a run that mined some.
+        tuner: ftpo, dpo or sft.
+        out: the run's folder; a new one under `runs/` by default, and an unfinished run goes on.
+        listener: is called with every event of the run.
+        settings: any field of `TrainSettings`, such as `strength=0.5` or `ftpo={"epochs": 2}`.
+
+    Raises:
+        PlanishError: whatever the user can mend.
+    """
+    from planish.recipes.train import train as recipe
+    from planish.runs.catalogue import new_run_folder
+
+    checked = _train_settings({"model": model, "data": data, "tuner": tuner, **settings})
+    folder = new_run_folder(RUNS, "train", model) if out is None else Path(out)
+    return recipe(checked, folder, listener)
+
+
+def estimate_training(model: str, data: str, tuner: str = "ftpo", **settings: Any) -> "tuple[Estimate, list[str]]":
+    """What `train_model` will take, and what was chosen automatically; nothing is written.
+
+    Raises:
+        PlanishError: whatever the user can mend.
+    """
+    from planish.recipes.train import estimate
+
+    return estimate(_train_settings({"model": model, "data": data, "tuner": tuner, **settings}))
+
+
+def _train_settings(values: dict[str, Any]) -> "TrainSettings":
+    """Checked, and with the file and the model that a run's name stands for."""
+    from planish.recipes.made_model import made_model
+    from planish.recipes.train_data import data_file
+    from planish.recipes.train_settings import TrainSettings
+
+    checked = TrainSettings.from_user(values)
+    found = {"data": str(data_file(checked.data, RUNS)), "model": made_model(checked.model, RUNS)}
+    return checked.model_copy(update=found)
+
+
 def resume(
-    run: Path | str = "latest", listener: "Callable[[RunEvent], None] | None" = None, until: str = "prove"
+    run: Path | str = "latest", listener: "Callable[[RunEvent], None] | None" = None, until: str | None = None
 ) -> "Outcome":
     """Go on with a run that was stopped: by its folder, by its name under `runs/`, or `latest`.
 
@@ -48,7 +103,22 @@ def resume(
     from planish.runs.run import Run
 
     folder = find_run(str(run), RUNS)
-    return antislop(out=folder, listener=listener, **settings_of_run(Run.read_config(folder)), until=until)
+    config = Run.read_config(folder)
+    settings = settings_of_run(config)
+    if config.get("recipe") == "train":
+        refuse_until(until)
+        return train_model(out=folder, listener=listener, **settings)
+    return antislop(out=folder, listener=listener, **settings, until=until or "prove")
+
+
+def refuse_until(until: str | None) -> None:
+    """Check that nobody wants to stop a training half way.
+
+    Raises:
+        UsageError: somebody does.
+    """
+    if until is not None:
+        raise UsageError(f"a training has no stage {until!r} to end with", "leave out until")
 
 
 def settings_of_run(config: dict[str, Any]) -> dict[str, Any]:

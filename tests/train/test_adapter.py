@@ -43,7 +43,7 @@ def test_a_fresh_adapter_changes_nothing(tiny: LanguageModel) -> None:
 
 
 def test_weights_are_shared_with_the_model_and_only_an_untied_head_is_another(tiny: LanguageModel) -> None:
-    plain = {name: weight for name, weight in tiny.model.named_parameters()}
+    plain = dict(tiny.model.named_parameters())
     adapted = with_adapter(tiny, AdapterSettings(rank=4)).model.model
     own = {name.replace(".base_layer", ""): weight for name, weight in adapted.named_parameters() if "lora" not in name}
     assert {name for name, weight in own.items() if weight is not plain.get(name)} == {"lm_head.weight"}

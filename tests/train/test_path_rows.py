@@ -49,7 +49,9 @@ def test_places_and_references_stand_beside_their_points(given_paths: list[Token
     watched_before = [list(rows[at].watched) for at in range(len(rows))]
     # As its reference, each place gets a state that names path and place.
     rows.states = [
-        torch.tensor([[float(number), float(place)] for place in [*(point.position - 1 for point in path.points), *places]])
+        torch.tensor(
+            [[float(number), float(place)] for place in [*(point.position - 1 for point in path.points), *places]]
+        )
         for number, (path, places) in enumerate(zip(given_paths, watched_before, strict=True))
     ]
     inputs = collated([rows[at] for at in range(len(rows))])

@@ -49,6 +49,9 @@ class AntislopFlags:
     ban: Annotated[str | None, typer.Option(help="Phrases, n-grams, regexes of your own.", rich_help_panel=STEPS)]
     whitelist: Annotated[list[str] | None, typer.Option(help="Never list this.", rich_help_panel=STEPS)]
     behaviour: Annotated[str | None, typer.Option(help="loops, or your own: my_file.py:Class.", rich_help_panel=STEPS)]
+    own_only: Annotated[
+        bool | None, typer.Option("--own-only", help="Only your rules and behaviour.", rich_help_panel=STEPS)
+    ]
     iterations: Annotated[int | None, typer.Option(help="Times to write with bans.", rich_help_panel=STEPS)]
     tuner: Annotated[str | None, typer.Option(help="ftpo or dpo.", rich_help_panel=STEPS)]
     tune_model: Annotated[str | None, typer.Option(help="Train this model instead.", rich_help_panel=STEPS)]

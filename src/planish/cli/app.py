@@ -16,6 +16,7 @@ from planish.cli.prove import prove
 from planish.cli.rectify import rectify
 from planish.cli.resume import resume
 from planish.cli.serve import ServeFlags, serve
+from planish.cli.train import TrainFlags, train
 from planish.cli.verb import recipe_verb
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app = typer.Typer(
 
 app.command()(demo)
 add_verb(app, antislop, AntislopFlags, {"json": False, "quiet": False})
+add_verb(app, train, TrainFlags, {"dry_run": False, "json": False, "quiet": False})
 recipe_verb(app, autoif, samples=8, max_tokens=100)
 recipe_verb(app, condition, samples=32, max_tokens=60)
 recipe_verb(app, rectify, samples=96, max_tokens=20)

@@ -4,16 +4,19 @@ from typing import Annotated
 
 import typer
 
-from planish.api import RUNS, settings_of_run
+from planish.api import RUNS, refuse_until, settings_of_run
 from planish.cli.antislop import run_antislop
+from planish.cli.train import run_train
 
 
 def resume(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, its name, or latest.")] = "latest",
-    until: Annotated[str, typer.Option(help="Last stage: write, find, ban, mine, train, prove.")] = "prove",
+    until: Annotated[
+        str | None, typer.Option(help="Last stage of an antislop run: write, find, ban, mine, train, prove.")
+    ] = None,
     changed: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="What may still change: max_failures; concurrency; ftpo.*"),
+        typer.Option("--set", metavar="KEY=VALUE", help="What may still change, such as max_failures or ftpo.*"),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the evidence as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
@@ -21,10 +24,16 @@ def resume(
     """Go on with a run that was stopped, from where it was."""
     from planish.config import merge_settings, parse_settings
     from planish.recipes.antislop_settings import AntislopSettings
+    from planish.recipes.train_settings import TrainSettings
     from planish.runs.catalogue import find_run
     from planish.runs.run import Run
 
     folder = find_run(run, RUNS)
-    config = settings_of_run(Run.read_config(folder))
-    settings = AntislopSettings.from_user(merge_settings(config, {"until": until}, parse_settings(changed or ())))
-    run_antislop(settings, folder, as_json=json, quiet=quiet)
+    config = Run.read_config(folder)
+    settings = merge_settings(settings_of_run(config), parse_settings(changed or ()))
+    if config.get("recipe") == "train":
+        refuse_until(until)
+        run_train(TrainSettings.from_user(settings), folder, as_json=json, quiet=quiet)
+        return
+    steps = AntislopSettings.from_user(merge_settings({"until": "prove"}, settings, {"until": until} if until else {}))
+    run_antislop(steps, folder, as_json=json, quiet=quiet)

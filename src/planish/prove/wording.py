@@ -7,6 +7,8 @@ from planish.records.evidence import Evidence
 PLAIN_NAMES = {
     "slop_index": "slop (independent list)",
     "slop_per_1k_words": "slop (the list aimed at)",
+    "win_rate": "chosen tokens likelier than the rejected one",
+    "mean_gap": "chosen above rejected, in logits",
     "kl_per_token": "distance from the model before",
     "kl_per_token_reversed": "distance, seen from the model after",
     "distinct_2": "variety: word pairs not said before",

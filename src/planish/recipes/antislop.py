@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from planish.errors import DataError
-from planish.find.behaviour import Bannable
+from planish.find.behaviour import Bannable, Locatable
 from planish.find.refusals import Refusals
 from planish.find.slop import Slop, find_slop
 from planish.models.language_model import LanguageModel
@@ -143,6 +143,8 @@ class _Antislop:
         return Slop(rules)
 
     def _overused(self, texts: Sequence[Generation]) -> list[BanRule]:
+        if self.settings.own_only:
+            return []
         return find_slop(
             self._samples(texts),
             self.given.human,
@@ -244,13 +246,15 @@ class _Antislop:
         Measured on the prompts that were learned from, the first text of each: the others are there to judge.
         """
         firsts = [text for text in plain if text.sample == 0]
+        own = self.given.behaviour
+        aim: Locatable = slop if slop.rules or own is None else own
 
         def lines(first: int) -> Iterator[list[Evidence]]:
             for strength in self.settings.front[first:]:
                 model = adapted.merged(strength)
                 texts = Engine(model, sampling=self.settings.sampling).generate(self.used, 1, self.settings.seed)
                 measured = [
-                    slop_rate("slop_per_1k_words", slop, self.used, firsts, texts),
+                    slop_rate(aim.name if aim is own else "slop_per_1k_words", aim, self.used, firsts, texts),
                     drift(self.given.subject, model, firsts),
                 ]
                 del model  # before the next copy is made

@@ -42,6 +42,8 @@ class AntislopSettings(EngineSettings):
     """Words and phrases that are never listed."""
     behaviour: str | None = None
     """A behaviour of your own, as my_file.py:Class or an entry point: banned, mined and trained out too."""
+    own_only: bool = False
+    """Nothing is looked for: only the behaviour and the rules of your own are banned, mined and trained out."""
     index: str | None = None
     """A file of rules from another source, which only judge; by default the slop index that ships."""
     reference_text: str | None = None

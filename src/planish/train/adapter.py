@@ -165,12 +165,17 @@ def _head_name(model: LanguageModel) -> str:
 def _decoder_layers(model: LanguageModel) -> tuple[str, int]:
     """How the names of what is in the decoder's layers begin, and how many layers there are.
 
-    A model that sees has layers of another kind too; they are no part of its decoder.
+    A model that sees has layers of another kind too; they are no part of its decoder. Experts are lists in the layers.
     """
-    decoder = model.model.get_decoder()
-    lists = {module: name for name, module in model.model.named_modules() if isinstance(module, nn.ModuleList)}
-    layers = max((module for module in decoder.modules() if module in lists), key=len)
-    return f"{lists[layers]}.", len(layers)
+    inside = set(model.model.get_decoder().modules())
+    lists = {
+        name: module
+        for name, module in model.model.named_modules()
+        if isinstance(module, nn.ModuleList) and module in inside
+    }
+    outermost = min(name.count(".") for name in lists)
+    layers = max((name for name in lists if name.count(".") == outermost), key=lambda name: len(lists[name]))
+    return f"{layers}.", len(lists[layers])
 
 
 def _shortest(model: LanguageModel, names: Collection[str]) -> list[str]:

@@ -27,12 +27,15 @@ def float32_head(model: LanguageModel) -> Iterator[None]:
         with torch.autocast(model.device.type, enabled=False):
             yield
         return
+    before = dict(vars(plain))
     vars(plain)["forward"] = lambda hidden: _linear(hidden.float(), plain.weight, plain.bias)
     try:
         with torch.autocast(model.device.type, enabled=False):
             yield
     finally:
+        # Where weights are moved between devices, another `forward` stood there.
         del vars(plain)["forward"]
+        vars(plain).update(before)
 
 
 def _linear(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

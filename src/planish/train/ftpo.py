@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
@@ -12,7 +12,7 @@ from planish.records.preference import TokenPreferences
 from planish.records.training import TrainingCheck
 from planish.train.adapter import with_adapter
 from planish.train.arguments import training_arguments
-from planish.train.balance import Balanced, balanced
+from planish.train.balance import balanced
 from planish.train.ftpo_settings import FtpoSettings
 from planish.train.ftpo_trainer import FTPOTrainer
 from planish.train.training import Tuned, run_trainer, steps_of
@@ -25,6 +25,14 @@ OUT_OF_MEMORY = (
     "planish resume with --set ftpo.pass_tokens=2048, --set ftpo.checkpoint_activations=true, or a smaller "
     "--set ftpo.adapter.rank=8"
 )
+
+
+class Split(NamedTuple):
+    """The paths that are trained on, those that judge, and how many points there are and why not more."""
+
+    used: list[TokenPreferences]
+    held_out: list[TokenPreferences]
+    counted: str
 
 
 def train_ftpo(
@@ -51,12 +59,7 @@ def train_ftpo(
         ModelError: memory ran out.
     """
     settings = settings or FtpoSettings()
-    kept = balanced(preferences, settings.balance, seed)
-    if not kept.preferences:
-        raise DataError(
-            f"of {sum(kept.dropped)} points none is left to train on: {_reasons(kept)}", "loosen ftpo.balance"
-        )
-    used, held_out = hold_out(kept.preferences)
+    used, held_out, counted = split_points(model, preferences, settings, seed)
     rate, reason = learning_rate(model, settings)
     adapted = with_adapter(model, settings.adapter, seed)
     arguments = training_arguments(adapted.model, settings, seed, rate, folder)
@@ -66,12 +69,42 @@ def train_ftpo(
     trainer = FTPOTrainer(adapted, TrainingArguments(**arguments), used, held_out, settings, [referee])
     ended = run_trainer(trainer, None if folder is None else settings.save_every_min, OUT_OF_MEMORY)
     adapted.model.model.eval()
+    choices = [counted, reason]
     checks = [
         TrainingCheck(step=int(entry["step"]), win_rate=entry["eval_win_rate"], drift=entry["eval_drift"])
         for entry in trainer.state.log_history
         if "eval_win_rate" in entry
     ]
-    return Tuned(adapted, steps_of(trainer), referee.reason or ended, [_counted(kept), reason], checks)
+    return Tuned(adapted, steps_of(trainer), referee.reason or ended, choices, checks)
+
+
+def split_points(
+    model: LanguageModel, preferences: Sequence[TokenPreferences], settings: FtpoSettings, seed: int
+) -> Split:
+    """The points that are trained on and those that judge, once what cannot be read and what is too much is left out.
+
+    Raises:
+        DataError: nothing is left.
+    """
+    fitting = [path for path in preferences if len(path.token_ids) <= model.context]
+    kept = balanced(fitting, settings.balance, seed)
+    reasons = {**kept.reasons}
+    if too_long := [path for path in preferences if len(path.token_ids) > model.context]:
+        longest = max(len(path.token_ids) for path in too_long)
+        reason = f"on a path longer than the context of {model.context} tokens, up to {longest}"
+        reasons[reason] = sum(len(path.points) for path in too_long)
+    dropped = ", ".join(f"{count} × {reason}" for reason, count in reasons.items())
+    if not kept.preferences:
+        raise DataError(
+            f"no point is left to train on: {dropped or 'there is none'}", "give more rows, or loosen ftpo.balance"
+        )
+    texts, branches = kept.kept
+    counted = (
+        f"points: {texts + branches}, {branches} of them on abandoned branches; "
+        f"{sum(reasons.values())} dropped{f' ({dropped})' if dropped else ''}; "
+        f"{kept.chosen_taken} frequent chosen tokens taken out"
+    )
+    return Split(*hold_out(kept.preferences), counted)
 
 
 def hold_out(preferences: Sequence[TokenPreferences]) -> tuple[list[TokenPreferences], list[TokenPreferences]]:
@@ -86,20 +119,6 @@ def hold_out(preferences: Sequence[TokenPreferences]) -> tuple[list[TokenPrefere
         [path for path in ordered if path.generation_id not in judging],
         [path for path in ordered if path.generation_id in judging],
     )
-
-
-def _counted(kept: Balanced) -> str:
-    """How many points are trained on, and why not more."""
-    texts, branches = kept.kept
-    dropped = f"{sum(kept.dropped)} dropped ({_reasons(kept)})" if sum(kept.dropped) else "none dropped"
-    return (
-        f"points: {texts + branches}, {branches} of them on abandoned branches; {dropped}; "
-        f"{kept.chosen_taken} frequent chosen tokens taken out"
-    )
-
-
-def _reasons(kept: Balanced) -> str:
-    return ", ".join(f"{count} × {reason}" for reason, count in kept.reasons.items())
 
 
 def learning_rate(model: LanguageModel, settings: FtpoSettings) -> tuple[float, str]:

@@ -4,6 +4,7 @@ Axes: `P` points, `N` places, `V` vocabulary, `D` width.
 """
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -11,9 +12,12 @@ from typing import Any
 import torch
 from accelerate.utils import gather_object
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 from torch.utils.data import DataLoader
 from transformers import TrainerCallback, TrainingArguments
 
+from planish.errors import DataError
+from planish.models.language_model import LanguageModel
 from planish.models.scoring import kl_divergence
 from planish.records.preference import TokenPreferences
 from planish.train.adapter import Adapted
@@ -40,6 +44,8 @@ class FTPOTrainer(FiniteTrainer):
     A step has about `FtpoSettings.step_points` points and every point counts the same, however paths are spread over
     passes and processes. `evaluate` looks at held-out points.
 
+    Dropout of the model itself is switched off; that of the adapter stays.
+
     Args:
         adapted: the model and its adapter.
         args: of the `Trainer`; batches go by points, so its batch sizes and accumulation are not read.
@@ -47,6 +53,9 @@ class FTPOTrainer(FiniteTrainer):
         eval_dataset: rows to be judged by.
         settings: the loss, and how much is read at once.
         callbacks: of the `Trainer`.
+
+    Raises:
+        DataError: there is nothing to train on, or a row does not fit the model.
     """
 
     def __init__(
@@ -61,11 +70,18 @@ class FTPOTrainer(FiniteTrainer):
         self.adapted = adapted
         self.settings = settings or FtpoSettings()
         self._rows, self._judged = PathRows(train_dataset), PathRows(eval_dataset, MOST_WATCHED)
+        _refuse_unreadable(adapted.model, [*self._rows.paths, *self._judged.paths])
+        if not len(self._rows):
+            raise DataError("there is no path to train on", "give at least one with a point")
+        for name, module in adapted.adapter.named_modules():
+            if isinstance(module, nn.Dropout) and "lora_" not in name:
+                # The reference is read without; what chance leaves out is no drift.
+                module.p = 0.0
         self._rows.passes = Passes(
             self._rows.sizes,
             self.settings.step_points,
             self.settings.pass_tokens,
-            epochs=int(args.num_train_epochs),
+            epochs=math.ceil(args.num_train_epochs),
             processes=args.world_size,
             seed=args.seed if args.data_seed is None else args.data_seed,
         )
@@ -101,7 +117,7 @@ class FTPOTrainer(FiniteTrainer):
         count = len(points.rejected)
         if not count:
             # It goes through everything and back all the same: processes wait for one another there.
-            return 0.0 * self.adapted.model.head(point_states(model, self.adapted.model, inputs)).sum()
+            return 0.0 * self.adapted.model.head(self._states(model, inputs)).sum()
         logits, reference = self._logits(model, inputs)
         loss = ftpo_loss(logits, reference, points, self.settings).total(self.settings)
         # The mean over processes is taken later.
@@ -137,11 +153,18 @@ class FTPOTrainer(FiniteTrainer):
     def _logits(self, model: nn.Module, inputs: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
         """At the wanted places, the policy's and the reference's: (N, V) each, float32."""
         own, reference = self.adapted.model, inputs["reference"]
-        states = reference if self._only_head_changes else point_states(model, own, inputs)
+        states = reference if self._only_head_changes else self._states(model, inputs)
         with float32_head(own):
             logits = own.head(states)
             with torch.no_grad(), self._without_adapter():
                 return logits, own.head(reference)
+
+    def _states(self, model: nn.Module, inputs: Mapping[str, Any]) -> Tensor:
+        states = point_states(model, self.adapted.model, inputs)
+        if isinstance(model, FSDPModule):
+            # The head is asked beside the model, so what is split of it has to be put together by hand.
+            model.unshard()
+        return states
 
     @property
     def _only_head_changes(self) -> bool:
@@ -166,6 +189,23 @@ class FTPOTrainer(FiniteTrainer):
     def _without_adapter(self) -> AbstractContextManager[None]:
         context: AbstractContextManager[None] = self.adapted.adapter.disable_adapter()
         return context
+
+
+def _refuse_unreadable(model: LanguageModel, paths: Sequence[TokenPreferences]) -> None:
+    for path in paths:
+        if len(path.token_ids) > model.context:
+            raise DataError(
+                f"a path of {path.generation_id!r} has {len(path.token_ids)} tokens, and {model.name!r} reads "
+                f"{model.context} at most",
+                "write shorter texts, or leave it out",
+            )
+        ids = {*path.token_ids, *(token for point in path.points for token in (point.rejected, *point.chosen))}
+        if not 0 <= min(ids) <= max(ids) < model.vocabulary:
+            wrong = max(ids) if max(ids) >= model.vocabulary else min(ids)
+            raise DataError(
+                f"a path of {path.generation_id!r} has the token {wrong}, and {model.name!r} has {model.vocabulary}",
+                "train the model that wrote the texts, or one with its tokenizer",
+            )
 
 
 def _mean(parts: Sequence[Tensor]) -> float:

@@ -33,7 +33,7 @@ def export_gguf(model: Path, target: Path, kind: Literal["f16", "bf16", "f32", "
         ModelError: there is no converter, it cannot convert this model, or the model brings its own code.
         UsageError: the target cannot be written.
     """
-    command = [*_converter(), str(model.resolve())]
+    command = [*find_converter(), str(model.resolve())]
     if not (model / "config.json").is_file():
         raise ModelError(f"{model} holds no model: it has no config.json", "give the folder of the model")
     _refuse_code(model)
@@ -63,7 +63,7 @@ def export_gguf(model: Path, target: Path, kind: Literal["f16", "bf16", "f32", "
         partial.unlink(missing_ok=True)
 
 
-def _converter() -> list[str]:
+def find_converter() -> list[str]:
     """The command: on the PATH one that brings its own Python, or the script of a llama.cpp folder, run by ours."""
     if folder := os.environ.get(FOLDER_VARIABLE):
         script = Path(folder) / SCRIPT

@@ -31,13 +31,9 @@ def push_folder(folder: Path, repo: str, kind: Literal["model", "dataset"], priv
         UsageError: the name is none, the folder is empty, or there is no token.
         PlanishError: the Hub refuses, is not reached, or would show to all what is to be private.
     """
-    if repo.count("/") != 1:
-        raise _no_name(repo)
     if not folder.is_dir() or not any(folder.iterdir()):
         raise UsageError(f"there is nothing to upload in {folder}", "give a folder with files")
-    token = os.environ.get(TOKEN_VARIABLE, "").strip()
-    if not token:
-        raise UsageError(f"nothing goes to {repo} without a token", f"set {TOKEN_VARIABLE} to one that may write there")
+    token = token_for(repo)
     hub = HfApi(token=token, library_name="planish")
     try:
         url = hub.create_repo(repo, repo_type=kind, private=private, exist_ok=True)
@@ -56,6 +52,20 @@ def push_folder(folder: Path, repo: str, kind: Literal["model", "dataset"], priv
     if is_public:
         raise PlanishError(f"{repo} is public, and the upload is to be private", "give another name")
     return str(url)
+
+
+def token_for(repo: str) -> str:
+    """What lets one write to a repository; asked for before the work, it spares hours.
+
+    Raises:
+        UsageError: the name is none, or there is no token.
+    """
+    if repo.count("/") != 1:
+        raise _no_name(repo)
+    token = os.environ.get(TOKEN_VARIABLE, "").strip()
+    if not token:
+        raise UsageError(f"nothing goes to {repo} without a token", f"set {TOKEN_VARIABLE} to one that may write there")
+    return token
 
 
 def _no_name(repo: str) -> UsageError:

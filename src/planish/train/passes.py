@@ -73,7 +73,8 @@ class Passes(Sampler[list[int]]):
 
     def _balanced(self, step: Sequence[int]) -> list[list[int]]:
         """As many passes as there may be, the largest as small as can be."""
-        low, high = 1, self._pass_tokens
+        # An epoch that was not planned may need larger ones.
+        low, high = 1, max(self._pass_tokens, len(step) * max(self._sizes[at].tokens for at in step))
         while low < high:
             middle = (low + high) // 2
             if len(packed(step, self._sizes, middle)) <= self.passes_a_step:

@@ -1,5 +1,6 @@
 """Running a trainer: from where it was, saving by the clock, and ending well where the loss or the memory does not."""
 
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any, NamedTuple
 from accelerate.utils import broadcast_object_list
 from torch import Tensor
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
+from transformers.trainer import TRAINER_STATE_NAME
 
 from planish.errors import ModelError, PlanishError
 from planish.records.training import TrainingCheck, TrainingStep
@@ -45,7 +46,8 @@ class FiniteTrainer(Trainer):
         loss: Tensor = super().training_step(*args, **kwargs)
         network: Any = self.model
         gradients = [weight.grad for weight in network.parameters() if weight.grad is not None]
-        if not all(value.isfinite().all() for value in (loss, *gradients)):
+        # Only then are they those of all passes and of all processes, which so end together.
+        if self.accelerator.sync_gradients and not all(value.isfinite().all() for value in gradients):
             raise NotFiniteError(f"the loss is not a number in step {self.state.global_step + 1}")
         return loss
 
@@ -85,8 +87,7 @@ def run_trainer(trainer: Trainer, save_every_min: float | None = None, hint: str
     checkpoint = None
     if save_every_min is not None:
         trainer.add_callback(Checkpoints(60 * save_every_min))
-        folder = str(trainer.args.output_dir)
-        checkpoint = get_last_checkpoint(folder) if Path(folder).is_dir() else None
+        checkpoint = last_checkpoint(Path(str(trainer.args.output_dir)))
     try:
         trainer.train(resume_from_checkpoint=checkpoint)
     except NotFiniteError as error:
@@ -99,6 +100,20 @@ def run_trainer(trainer: Trainer, save_every_min: float | None = None, hint: str
         known = ", ".join(f"{name} {value / 2**30:.1f} GiB" for name, value in figures if value is not None)
         raise ModelError(f"memory ran out while training ({known or device})", hint) from error
     return "all epochs done"
+
+
+def last_checkpoint(folder: Path) -> str | None:
+    """The last one that was written to its end: a kill may have come between."""
+    numbered = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
+    return next((str(path) for path in numbered if _is_complete(path)), None)
+
+
+def _is_complete(checkpoint: Path) -> bool:
+    try:
+        # It is written last.
+        return bool(json.loads((checkpoint / TRAINER_STATE_NAME).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return False
 
 
 def steps_of(trainer: Trainer) -> list[TrainingStep]:
