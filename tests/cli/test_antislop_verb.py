@@ -33,6 +33,7 @@ FLAGS: dict[str, tuple[list[object], dict[str, Any]]] = {
     "ban": (["--ban", "list.txt"], {"ban": "list.txt"}),
     "whitelist": (["--whitelist", "lily", "--whitelist", "once upon"], {"whitelist": ("lily", "once upon")}),
     "behaviour": (["--behaviour", "own.py:Own"], {"behaviour": "own.py:Own"}),
+    "own_only": (["--own-only"], {"own_only": True}),
     "iterations": (["--iterations", 9], {"iterations": 9}),
     "tuner": (["--tuner", "dpo"], {"tuner": "dpo"}),
     "tune_model": (["--tune-model", "other"], {"tune_model": "other"}),

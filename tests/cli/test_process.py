@@ -62,7 +62,8 @@ def test_antislop_prints_nothing_but_json_on_standard_output(tmp_path: Path) -> 
     ended = planish("antislop", "tiny", *sizes, "--json", "--out", str(tmp_path / "run"))
     assert ended.returncode == 0
     assert "slop_per_1k_words" in [line["name"] for line in json.loads(ended.stdout)["evidence"]]
-    allowed = ("tiny: ", "write", "find", "ban-1", "mine", "train", "before", "after", "front", "evidence", "model")
+    stages = ("write", "find", "ban-1", "mine", "train", "before", "after", "front", "gaps", "evidence", "model")
+    allowed = ("tiny: ", *stages)
     assert [line for line in ended.stderr.splitlines() if not line.startswith(allowed)] == []
 
 

@@ -59,6 +59,7 @@ CASES: dict[str, tuple[dict[str, Any], Any]] = {
     "ban": (FOUND, "bans.txt"),
     "whitelist": (FOUND, ("r",)),
     "behaviour": (BANNED, "letters"),
+    "own_only": ({**FOUND, "ban": "bans.txt"}, True),
     "index": ({}, "bans.txt"),
     "reference_text": ({}, "human.txt"),
     "device": (QUICK, "abacus"),
@@ -385,3 +386,9 @@ def _iterations(folder: Path) -> list[dict[str, str]]:
 def _distance(one: LanguageModel, other: LanguageModel) -> float:
     pairs = zip(one.model.model.parameters(), other.model.model.parameters(), strict=True)
     return sum(float((first - second).detach().pow(2).sum()) for first, second in pairs)
+
+
+def test_to_look_for_nothing_and_have_nothing_of_ones_own_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nothing of your own") as caught:
+        small_run(tmp_path, own_only=True)
+    assert "--behaviour" in caught.value.hint

@@ -41,7 +41,7 @@ Recipe = Callable[[LanguageModel, Sequence[Prompt], int, Sampling, int], Outcome
 def slop_taken_out(
     model: LanguageModel, prompts: Sequence[Prompt], samples: int, sampling: Sampling, seed: int
 ) -> Outcome:
-    settings = AntislopSettings(model=model.name, samples=samples, sampling=sampling, seed=seed, front=(0.5,))
+    settings = AntislopSettings(model=model.name, samples=samples, sampling=sampling, seed=seed, front=(0.5, 1.0))
     with TemporaryDirectory() as folder:
         return antislop(settings, Path(folder), model=model, prompts=[*prompts])
 

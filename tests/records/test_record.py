@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import planish.records
 from planish.diff.shift import TokenShift
 from planish.errors import DataError
+from planish.recipes.train_data import LeftOut
 from planish.recipes.training import Training
 from planish.records.evidence import Evidence
 from planish.records.generation import Event, Generation
@@ -83,6 +84,7 @@ KINDS: dict[type[Record], st.SearchStrategy[Record]] = {
     ),
     TrainingStep: st.builds(TrainingStep, loss=FLOAT, gradient_norm=FLOAT, learning_rate=FLOAT),
     TrainingCheck: st.builds(TrainingCheck, win_rate=FLOAT, drift=FLOAT),
+    LeftOut: st.builds(LeftOut),
     PointGap: st.builds(PointGap, before=FLOAT, after=FLOAT),
     Training: st.builds(Training, steps=st.just(()), checks=st.just(())),
     TokenShift: st.builds(TokenShift, first_per_1k=FLOAT, second_per_1k=FLOAT, gained=FLOAT),

@@ -126,7 +126,7 @@ def show_estimate(settings: "TrainSettings", *, as_json: bool) -> None:
         return
     estimate, notes = estimate_training(**settings.model_dump(exclude_unset=True))
     if as_json:
-        print(json.dumps({"estimate": estimate.model_dump(), "notes": notes}))
+        print(json.dumps({"estimate": estimate._asdict(), "notes": notes}))
         return
     print(*notes, *_lines(estimate, settings.tuner), sep="\n")
 

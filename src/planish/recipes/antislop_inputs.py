@@ -78,6 +78,8 @@ def read_inputs(
     rules = [] if settings.ban is None else read_rules(Path(settings.ban))
     RuleMatcher(rule.pattern for rule in rules)  # refuses what cannot be matched
     behaviour = None if settings.behaviour is None else cast(Bannable, load_behaviour(settings.behaviour, Bannable))
+    if settings.own_only and not rules and behaviour is None:
+        raise UsageError("nothing of your own is there, and nothing else is looked for", "add --ban or --behaviour")
     reference = reference_passages(None if settings.reference_text is None else Path(settings.reference_text))
     human = HumanProfile.bundled() if settings.baseline is None else _baseline(settings.baseline)
     model = model or load_model(settings.model, settings.device)

@@ -17,7 +17,6 @@ from transformers import TrainingArguments
 from planish.errors import ModelError
 from planish.models.language_model import LanguageModel
 from planish.records.preference import TokenPreferences
-from planish.records.record import Record
 from planish.steer.batch_size import free_bytes, is_out_of_memory
 from planish.train.adapter import Adapted, with_adapter
 from planish.train.arguments import ScheduleSettings, in_bfloat16, training_arguments
@@ -37,7 +36,7 @@ ANY_RATE = 1e-9
 WARM_UP = "the second of two, for the first one is slower"
 
 
-class Estimate(Record):
+class Estimate(NamedTuple):
     """How much is trained, on how much, and what it will take; `memory_from` and `time_from` say how that is known.
 
     `rows` are paths, pairs or texts; `tokens` are read in an epoch, padding included. Steps and time are those of all
@@ -194,9 +193,9 @@ def _taken(
     else:
         with _Live() as live:
             one_pass()
-        weights = [*model.model.parameters(), *adapted.adapter.parameters()]
-        peak = live.peak_bytes + sum(weight.nbytes for weight in weights)
-        how = "the weights, there twice, and the most that tensors held beside them"
+        weights = {id(weight): weight for each in (model.model, adapted.adapter) for weight in each.parameters()}
+        peak = live.peak_bytes + sum(weight.nbytes for weight in weights.values())
+        how = "the weights, and the most that tensors held beside them"
     optimiser.step()
     pass_s = _seconds(device, one_pass)
     step_s = _seconds(device, optimiser.step)

@@ -100,7 +100,7 @@ def with_preset(settings: FtpoSettings, model: LanguageModel) -> tuple[FtpoSetti
     preset, reason = preset_for(model)
     values = merge_settings(preset.settings, {"rate_factor": preset.rate_factor})
     most = max(1, model.width // WIDTH_PER_RANK)
-    if preset.adapter.rank > most:
+    if preset.adapter.rank > most and "rank" not in settings.adapter.model_fields_set:
         values["adapter"] |= {"rank": most}
         reason += f"; rank {most} instead of {preset.adapter.rank}, as it is that narrow"
     return FtpoSettings.from_user(merge_settings(values, settings.model_dump(exclude_unset=True))), reason
