@@ -25,7 +25,7 @@ from planish.models.language_model import LanguageModel
 from planish.models.tiny import tiny_tokenizer
 from planish.train.adapter import HEAD, Adapted, adapted_layers, with_adapter
 from planish.train.ftpo_settings import FtpoSettings
-from planish.train.presets import NO_PRESET, PRESETS, preset_for
+from planish.train.presets import NO_PRESET, PRESETS, preset_for, with_preset
 
 VOCABULARY = len(tiny_tokenizer())
 LAYERS = 4
@@ -176,3 +176,14 @@ def test_other_architectures_have_the_defaults_with_the_reason() -> None:
     assert preset is NO_PRESET
     assert FtpoSettings.from_user(preset.settings) == FtpoSettings()
     assert reason == "no preset for model type 'gpt2': the defaults"
+
+
+def test_what_a_user_sets_goes_before_the_preset_and_a_run_that_goes_on_chooses_the_same(tiny: LanguageModel) -> None:
+    chosen, reason = with_preset(FtpoSettings.from_user({"margin": 3.0, "adapter": {"dropout": 0.1}}), tiny)
+    assert (chosen.margin, chosen.adapter.dropout) == (3.0, 0.1)
+    assert chosen.adapter.rank == tiny.width // 8
+    assert f"rank {tiny.width // 8} instead of 128" in reason
+    assert with_preset(FtpoSettings.from_user(chosen.model_dump()), tiny) == (chosen, reason)
+    own, reason = with_preset(FtpoSettings.from_user({"adapter": {"rank": 7}}), tiny)
+    assert own.adapter.rank == 7
+    assert "instead" not in reason

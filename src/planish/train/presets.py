@@ -98,9 +98,11 @@ def with_preset(settings: FtpoSettings, model: LanguageModel) -> tuple[FtpoSetti
     A preset made for wide models has too high a rank for narrow ones: `WIDTH_PER_RANK` limits it.
     """
     preset, reason = preset_for(model)
-    values = merge_settings(preset.settings, {"rate_factor": preset.rate_factor})
     most = max(1, model.width // WIDTH_PER_RANK)
-    if preset.adapter.rank > most and "rank" not in settings.adapter.model_fields_set:
-        values["adapter"] |= {"rank": most}
+    limited = {"rank": min(preset.adapter.rank, most)}
+    values = merge_settings(preset.settings, {"rate_factor": preset.rate_factor, "adapter": limited})
+    chosen = FtpoSettings.from_user(merge_settings(values, settings.model_dump(exclude_unset=True)))
+    # Said by what came of it: a run that goes on was given every setting.
+    if chosen.adapter.rank == most < preset.adapter.rank:
         reason += f"; rank {most} instead of {preset.adapter.rank}, as it is that narrow"
-    return FtpoSettings.from_user(merge_settings(values, settings.model_dump(exclude_unset=True))), reason
+    return chosen, reason
