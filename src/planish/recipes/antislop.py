@@ -17,6 +17,7 @@ from planish.prove.plot import before_after_svg
 from planish.prove.slop_evidence import antislop_evidence, slop_rate
 from planish.recipes.antislop_inputs import AntislopInputs, read_inputs
 from planish.recipes.antislop_report import card, iteration_row, iterations_csv, report, rules_jsonl
+from planish.recipes.antislop_rows import pairs_of, points_of
 from planish.recipes.antislop_settings import STAGES, AntislopSettings
 from planish.recipes.engine_settings import LOCAL
 from planish.recipes.outcome import Outcome
@@ -39,7 +40,6 @@ from planish.train.adapter import Adapted, load_adapter
 from planish.train.dpo import train_dpo
 from planish.train.ftpo import train_ftpo
 from planish.train.gaps import point_gaps
-from planish.train.mining import ban_paths, mine_points, span_paths
 from planish.train.presets import with_preset
 
 # What a server says that was started for the run.
@@ -185,39 +185,12 @@ class _Antislop:
     def _mine(
         self, slop: Slop, plain: Sequence[Generation], banned: Sequence[Generation]
     ) -> list[TokenPreferences] | list[CompletionPreference]:
+        texts = self._unwanted(slop), self._answers(plain), self._answers(banned)
         if self.settings.tuner == "dpo":
-            return self._rows("mine", CompletionPreference, lambda: self._pairs(slop, plain, banned))
-        points = self._rows("mine", TokenPreferences, lambda: self._points(slop, plain, banned))
+            return self._rows("mine", CompletionPreference, lambda: pairs_of(self.used, *texts))
+        points = self._rows("mine", TokenPreferences, lambda: points_of(self.given.subject, *texts, self.settings.mine))
         self.notes.append(f"preference points: {sum(len(path.points) for path in points)} on {len(points)} paths")
         return points
-
-    def _points(self, slop: Slop, plain: Sequence[Generation], banned: Sequence[Generation]) -> list[TokenPreferences]:
-        paths = []
-        if self.settings.mine in ("bans", "both"):
-            paths += ban_paths(self._answers(banned))
-        if self.settings.mine in ("spans", "both"):
-            for behaviour in self._unwanted(slop):
-                paths += span_paths(self._answers(plain), behaviour)
-        points = mine_points(self.given.subject, paths)
-        if not points:
-            raise DataError("no hit left the model a choice", "give more prompts, or more --samples")
-        return points
-
-    def _pairs(
-        self, slop: Slop, plain: Sequence[Generation], banned: Sequence[Generation]
-    ) -> list[CompletionPreference]:
-        prompts = {prompt.id: prompt for prompt in self.used}
-        written = {(text.prompt_id, text.sample): text for text in self._answers(banned)}
-        pairs = []
-        answers = self._answers(plain)
-        found = [behaviour.locate([text.text for text in answers]) for behaviour in self._unwanted(slop)]
-        for text, *spans in zip(answers, *found, strict=True):
-            better = written.get((text.prompt_id, text.sample))
-            if any(spans) and better is not None:
-                pairs.append(CompletionPreference.written(prompts[text.prompt_id], better, text, (1.0, 0.0)))
-        if not pairs:
-            raise DataError("no text with a hit has a banned counterpart", "give more prompts, or more --samples")
-        return pairs
 
     def _train(self, preferences: Sequence[TokenPreferences] | Sequence[CompletionPreference]) -> Adapted:
         checkpoints = self.run.path / CHECKPOINTS
