@@ -302,7 +302,8 @@ def test_how_much_is_read_at_once_changes_nothing(pass_tokens: int, tiny: Langua
     at_once = train_ftpo(tiny, many_paths(), settings)
     in_parts = train_ftpo(tiny, many_paths(), settings.model_copy(update={"pass_tokens": pass_tokens}))
     assert [step.loss for step in in_parts.steps] == pytest.approx([step.loss for step in at_once.steps], rel=1e-4)
-    torch.testing.assert_close(weights_of(in_parts), weights_of(at_once), rtol=0, atol=1e-5)
+    # Where a gradient is but what rounding left, Adam goes its way all the same: a tenth of one step, and no more.
+    torch.testing.assert_close(weights_of(in_parts), weights_of(at_once), rtol=0, atol=1e-4)
 
 
 def test_checkpointed_activations_are_worked_out_again_and_change_nothing(
