@@ -11,7 +11,6 @@ from planish.find.behaviour import Bannable, Locatable
 from planish.find.refusals import Refusals
 from planish.find.slop import Slop, find_slop
 from planish.models.language_model import LanguageModel
-from planish.prove.collateral import drift
 from planish.prove.evidence import samples_of, score_all
 from planish.prove.plot import before_after_svg
 from planish.prove.slop_evidence import antislop_evidence, slop_rate
@@ -21,7 +20,8 @@ from planish.recipes.antislop_rows import pairs_of, points_of
 from planish.recipes.antislop_settings import STAGES, AntislopSettings
 from planish.recipes.engine_settings import LOCAL
 from planish.recipes.outcome import Outcome
-from planish.recipes.strength import weakest_enough
+from planish.recipes.strength import at_strength, weakest_enough
+from planish.recipes.texts import write_texts
 from planish.recipes.training import ADAPTER, CHECKPOINTS, Training, read_training, write_training
 from planish.recipes.writer import TextEngine, Writer
 from planish.records.evidence import Evidence
@@ -107,7 +107,7 @@ class _Antislop:
         if self.settings.engine != LOCAL:
             written = "the texts to learn from; the local engine wrote those that are compared"
             self.notes.append(f"engine: {self.settings.engine} wrote {written}")
-        plain = self._write("write", self.writer.engine(), self.used, self.settings.seed)
+        self.rows["plain"] = plain = self._write("write", self.writer.engine(), self.used, self.settings.seed)
         if last < STAGES.index("find"):
             return self._so_far()
         slop = self._find(plain)
@@ -134,7 +134,7 @@ class _Antislop:
     # Find it: what stands in plain texts far more often than people write it.
 
     def _find(self, plain: Sequence[Generation]) -> Slop:
-        rules = self._rows("find", BanRule, lambda: [*self.given.rules, *self._overused(plain)])
+        rules = self.run.rows_at_once("find", BanRule, lambda: [*self.given.rules, *self._overused(plain)])
         if not rules and self.given.behaviour is None:
             raise DataError(f"nothing is overused in {len(plain)} texts", "give more prompts, or more --samples")
         self.rows["bans"] = rules
@@ -168,7 +168,7 @@ class _Antislop:
             banned = self._write(f"ban-{iteration}", self.writer.engine(bans), self.used, seed)
             added: list[BanRule] = []
             if iteration < self.settings.iterations:
-                added = self._rows(f"find-{iteration}", BanRule, partial(self._newly_overused, banned, slop))
+                added = self.run.rows_at_once(f"find-{iteration}", BanRule, partial(self._newly_overused, banned, slop))
             self.iterations.append(iteration_row(iteration, slop, added, self.index, self._samples(banned), banned))
             slop = Slop([*slop.rules, *added])
         self.rows["bans"], self.rows["banned"] = slop.rules, banned
@@ -187,8 +187,9 @@ class _Antislop:
     ) -> list[TokenPreferences] | list[CompletionPreference]:
         texts = self._unwanted(slop), self._answers(plain), self._answers(banned)
         if self.settings.tuner == "dpo":
-            return self._rows("mine", CompletionPreference, lambda: pairs_of(self.used, *texts))
-        points = self._rows("mine", TokenPreferences, lambda: points_of(self.given.subject, *texts, self.settings.mine))
+            return self.run.rows_at_once("mine", CompletionPreference, lambda: pairs_of(self.used, *texts))
+        mine = self.settings.mine
+        points = self.run.rows_at_once("mine", TokenPreferences, lambda: points_of(self.given.subject, *texts, mine))
         self.notes.append(f"preference points: {sum(len(path.points) for path in points)} on {len(points)} paths")
         return points
 
@@ -221,28 +222,25 @@ class _Antislop:
         firsts = [text for text in plain if text.sample == 0]
         own = self.given.behaviour
         aim: Locatable = slop if slop.rules or own is None else own
+        strengths = self.settings.front
 
         def lines(first: int) -> Iterator[list[Evidence]]:
-            for strength in self.settings.front[first:]:
+            for strength in strengths[first:]:
                 model = adapted.merged(strength)
                 texts = Engine(model, sampling=self.settings.sampling).generate(self.used, 1, self.settings.seed)
-                measured = [
-                    slop_rate(aim.name if aim is own else "slop_per_1k_words", aim, self.used, firsts, texts),
-                    drift(self.given.subject, model, firsts),
-                ]
+                yield at_strength(strength, model, self.given.subject, aim, self.used, firsts, texts)
                 del model  # before the next copy is made
-                yield [line.model_copy(update={"group": f"adapter strength {strength:g}"}) for line in measured]
 
-        self.run.say("expect", rows=2 * len(self.settings.front))
+        self.run.say("expect", rows=2 * len(strengths))
         front = self.run.rows("front", Evidence, lines)
-        strength, reason = weakest_enough(self.settings.front, front[::2], self.settings.target, slop.rules)
+        strength, reason = weakest_enough(strengths, front[::2], self.settings.target, slop.rules)
         self.notes.append(reason)
         return strength, front
 
     def _gaps(self, tuned: LanguageModel, preferences: Sequence[Any]) -> list[PointGap]:
         """How far each point is apart before and after; pairs of texts have none."""
         points = [row for row in preferences if isinstance(row, TokenPreferences)]
-        return self._rows("gaps", PointGap, lambda: point_gaps(self.given.subject, tuned, points))
+        return self.run.rows_at_once("gaps", PointGap, lambda: point_gaps(self.given.subject, tuned, points))
 
     # Prove it: plain sampling from both models, on prompts that none of the above has seen.
 
@@ -252,7 +250,7 @@ class _Antislop:
         seed = self.settings.seed
         before = self._write("before", self._local(), self.held_out, seed)
         after = self._write("after", Engine(tuned, sampling=self.settings.sampling), self.held_out, seed)
-        evidence = self._rows("evidence", Evidence, lambda: self._evidence(tuned, slop, before, after))
+        evidence = self.run.rows_at_once("evidence", Evidence, lambda: self._evidence(tuned, slop, before, after))
         aimed_at = {rule.text for rule in slop.rules}
         shared = sum(rule.text in aimed_at for rule in self.index.rules)
         self.notes.append(f"slop_index: {shared} of its {len(self.index.rules)} entries are also on the list aimed at")
@@ -305,25 +303,17 @@ class _Antislop:
     def _write(
         self, stage: str, engine: TextEngine, prompts: Sequence[Prompt], seed: int, samples: int | None = None
     ) -> list[Generation]:
-        """Texts for some prompts, in blocks; the first failure is named when too many fail."""
-        samples = samples or self.settings.samples
-        per_block = max(1, self.settings.block // samples)
-
-        def blocks(first: int) -> Iterator[list[Generation]]:
-            for start in range(first * per_block, len(prompts), per_block):
-                yield engine.generate(prompts[start : start + per_block], samples, seed)
-
-        self.run.say("expect", rows=len(prompts) * samples)
-        texts = self.run.rows(stage, Generation, blocks)
-        failed = [text for text in texts if text.status == "failed"]
-        if len(failed) > self.settings.max_failures * len(texts):
-            raise DataError(
-                f"{len(failed)} of {len(texts)} texts of the stage {stage!r} failed: {failed[0].error}",
-                "mend the cause, or planish resume with a higher --set max_failures",
-            )
-        if stage == "write":
-            self.rows["plain"] = texts
-        return texts
+        settings = self.settings
+        return write_texts(
+            self.run,
+            stage,
+            engine,
+            prompts,
+            samples=samples or settings.samples,
+            seed=seed,
+            block=settings.block,
+            max_failures=settings.max_failures,
+        )
 
     def _unwanted(self, slop: Slop) -> list[Bannable]:
         """The list, and the user's own behaviour."""
@@ -337,10 +327,6 @@ class _Antislop:
 
     def _samples(self, texts: Sequence[Generation]) -> list[Sample]:
         return samples_of(self.used, self._answers(texts))
-
-    def _rows(self, stage: str, kind: Any, make: Callable[[], Sequence[Any]]) -> list[Any]:
-        """Rows that are made at once."""
-        return self.run.rows(stage, kind, lambda first: [] if first else [make()])
 
     def _so_far(self, model: LanguageModel | None = None) -> Outcome:
         self.run.finish(f"done until {self.settings.until}")

@@ -1,13 +1,35 @@
-"""How much of a trained adapter is kept."""
+"""How much of a trained adapter is kept: what it does at every strength, and the weakest that does enough."""
 
 from collections.abc import Sequence
 from typing import Literal
 
+from planish.find.behaviour import Locatable
+from planish.find.slop import Slop
+from planish.models.language_model import LanguageModel
+from planish.prove.collateral import drift
+from planish.prove.slop_evidence import slop_rate
 from planish.records.evidence import Evidence
+from planish.records.generation import Generation
+from planish.records.prompt import Prompt
 from planish.records.rule import BanRule
 
 # The weakest adapter that takes this share of the slop away, or the one that brings it to the human rate.
 Target = float | Literal["human"]
+
+
+def at_strength(
+    strength: float,
+    after: LanguageModel,
+    before: LanguageModel,
+    aim: Locatable,
+    prompts: Sequence[Prompt],
+    texts_before: Sequence[Generation],
+    texts_after: Sequence[Generation],
+) -> list[Evidence]:
+    """What an adapter of some strength does to what is aimed at, and how far it takes the model from where it was."""
+    name = "slop_per_1k_words" if isinstance(aim, Slop) else aim.name
+    measured = [slop_rate(name, aim, prompts, texts_before, texts_after), drift(before, after, texts_before)]
+    return [line.model_copy(update={"group": f"adapter strength {strength:g}"}) for line in measured]
 
 
 def weakest_enough(

@@ -21,7 +21,7 @@ from planish.recipes.train_settings import TrainSettings
 from planish.recipes.training import ADAPTER, CHECKPOINTS, Training, read_training, write_training
 from planish.records.evidence import Evidence
 from planish.records.preference import CompletionPreference, TokenPreferences
-from planish.records.record import write_records
+from planish.records.record import Record, write_records
 from planish.records.training import PointGap, TrainingStep
 from planish.runs.event import RunEvent
 from planish.runs.layout import is_finished
@@ -136,8 +136,8 @@ class _Train:
 
     def outcome(self) -> Outcome:
         """Read, train, measure, save, upload."""
-        kind = TokenPreferences if self.given.points else CompletionPreference
-        data = self._rows("data", kind, lambda: self.given.data.rows)
+        kind: type[Record] = TokenPreferences if self.given.points else CompletionPreference
+        data = self.run.rows_at_once("data", kind, lambda: self.given.data.rows)
         if self.given.data.left_out:
             self.run.file("left_out.jsonl", _jsonl(self.given.data.left_out))
         training, adapter = self._train()
@@ -149,7 +149,7 @@ class _Train:
             self.run.file("report.html", page)
         self._push(folder, data)
         self.run.finish()
-        rows = {"data": data, "gaps": gaps}
+        rows: dict[str, Sequence[Record]] = {"data": data, "gaps": gaps}
         return Outcome(evidence, None, rows, self.notes, folder=self.run.path, adapter=folder / ADAPTER)
 
     def _train(self) -> tuple[Training, Path]:
@@ -167,8 +167,9 @@ class _Train:
             return [], []
         before, after = self.given.model, adapted.model
         with rescale_adapter_scale(adapted.adapter, self.settings.strength):
-            gaps = self._rows("gaps", PointGap, lambda: point_gaps(before, after, self.given.points))
-            evidence = self._rows("evidence", Evidence, lambda: point_evidence(before, after, self.given.held_out))
+            gaps = self.run.rows_at_once("gaps", PointGap, lambda: point_gaps(before, after, self.given.points))
+            held_out = self.given.held_out
+            evidence = self.run.rows_at_once("evidence", Evidence, lambda: point_evidence(before, after, held_out))
         self.notes.append(f"held out: {_counted(self.given.held_out)}")
         return gaps, evidence
 
@@ -200,10 +201,6 @@ class _Train:
             (rows / "README.md").write_text(data_card(len(data)), encoding="utf-8")
             url = push_folder(rows, settings.push_data, "dataset", settings.private)
             self.notes.append(f"the rows are at {url}")
-
-    def _rows(self, stage: str, kind: Any, make: Callable[[], Sequence[Any]]) -> list[Any]:
-        """Rows that are made at once."""
-        return self.run.rows(stage, kind, lambda first: [] if first else [make()])
 
 
 def _tune(given: Inputs, checkpoints: Path, folder: Path) -> None:

@@ -146,6 +146,12 @@ class Run:
         # Read back also what was just written: a run that was killed goes on with the very same rows.
         return rows.read()
 
+    def rows_at_once(
+        self, stage: str, kind: type[RecordType], make: Callable[[], Sequence[RecordType]]
+    ) -> list[RecordType]:
+        """The same, of a stage that makes all its rows in one block."""
+        return self.rows(stage, kind, lambda first: [] if first else [make()])
+
     def folder(self, stage: str, make: Callable[[Path], None]) -> Path:
         """The folder that a stage makes, such as a trained model; `make` is given an empty one to fill.
 
