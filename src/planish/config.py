@@ -14,7 +14,7 @@ from planish.errors import UsageError
 class Settings(BaseModel):
     """A group of settings. Read what a user wrote with `from_user`, so that mistakes come back as one clear line."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
     def from_user(cls, values: Mapping[str, Any]) -> Self:

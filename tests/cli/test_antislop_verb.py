@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_recipe import fake_recipe
 from in_process import Planish
 
 from llama_server import llama_server
@@ -11,7 +12,6 @@ from planish.cli.antislop import AntislopFlags
 from planish.models.loading import load_model
 from planish.models.server_process import free_port
 from planish.recipes.antislop_settings import STAGES, AntislopSettings
-from planish.recipes.outcome import Outcome
 from planish.records.evidence import Evidence
 from planish.records.generation import Generation
 from planish.records.record import read_records
@@ -54,14 +54,7 @@ FLAGS: dict[str, tuple[list[object], dict[str, Any]]] = {
 @pytest.fixture
 def given(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the recipe was called with."""
-    said: dict[str, Any] = {}
-
-    def recipe(**settings: Any) -> Outcome:
-        said.update(settings)
-        return Outcome([])
-
-    monkeypatch.setattr("planish.cli.antislop.run_recipe", recipe)
-    return said
+    return fake_recipe("antislop", monkeypatch)
 
 
 def test_there_is_a_case_for_every_flag() -> None:
@@ -205,8 +198,10 @@ def test_json_is_the_evidence_and_nothing_else(planish: Planish) -> None:
     ended = planish("antislop", "tiny", *settings, "--json", "--out", "run")
     assert ended.code == 0
     printed = json.loads(ended.out)
-    assert set(printed) == {"evidence", "notes", "run"}
+    assert set(printed) == {"evidence", "notes", "run", "model", "adapter"}
     assert printed["run"] == "run"
+    assert Path(printed["model"], "config.json").is_file()
+    assert Path(printed["adapter"], "adapter_config.json").is_file()
     (stage,) = Path("run/stages").glob("*-evidence")
     evidence = [Evidence.model_validate(line) for line in printed["evidence"]]
     assert evidence == read_records(stage / "rows.jsonl", Evidence)

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_recipe import fake_recipe
 from in_process import Planish
 
-from planish.cli.train import OWN, TrainFlags
-from planish.recipes.outcome import Outcome
+from planish.cli.train import TrainFlags
 from planish.records.preference import CompletionPreference, Point, TokenPreferences
 from planish.records.prompt import opening
 from planish.records.record import write_records
@@ -53,19 +53,11 @@ def pairs(tmp_path: Path) -> str:
 @pytest.fixture
 def given(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the recipe was called with."""
-    said: dict[str, Any] = {}
-
-    def recipe(**settings: Any) -> Outcome:
-        said.update(settings)
-        return Outcome([])
-
-    monkeypatch.setattr("planish.cli.train.run_recipe", recipe)
-    return said
+    return fake_recipe("train", monkeypatch)
 
 
 def test_there_is_a_case_for_every_flag() -> None:
-    others = [name for name in OWN if name not in FLAGS]
-    assert list(FLAGS) == [name for name in TrainFlags.__dataclass_fields__ if name not in others]
+    assert list(FLAGS) == [name for name in TrainFlags.__dataclass_fields__ if name not in ("dry_run", "json", "quiet")]
 
 
 @pytest.mark.parametrize("flag", FLAGS)

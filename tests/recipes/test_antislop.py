@@ -11,12 +11,14 @@ import pytest
 import torch
 from antislop_run import FIND_NOTHING, SMALL, contents, own_behaviour, small_run
 from peft import PeftModel
+from safetensors.torch import load_file
 from served_model import served_by
 from transformers import AutoModelForCausalLM
 
+from fake_converter import install_converter
 from fake_server import fake_server
 from planish.config import parse_settings
-from planish.errors import DataError, PlanishError, UsageError
+from planish.errors import DataError, ModelError, PlanishError, UsageError
 from planish.find.own import load_behaviour
 from planish.models.language_model import LanguageModel
 from planish.models.loading import load_model
@@ -26,6 +28,7 @@ from planish.recipes.antislop import antislop
 from planish.recipes.antislop_report import reproduce
 from planish.recipes.antislop_settings import STAGES, AntislopSettings
 from planish.recipes.outcome import Outcome
+from planish.recipes.train_data import data_file
 from planish.records.evidence import Evidence
 from planish.records.generation import Generation
 from planish.records.preference import TokenPreferences
@@ -35,15 +38,18 @@ from planish.records.score import Failure, Sample, Score
 from planish.runs.event import RunEvent
 from planish.runs.layout import stage_folders, stage_name
 from planish.text.words import WORD
+from planish.train.ftpo_import import import_ftpo
 
 CHAT = "{% for turn in messages %}<s>{{ turn.role }}: {{ turn.content }}{% endfor %}<s>"
+SHARED = Path(__file__).parents[3] / "shared"
 QUICK = {"until": "write", "limit": 6, "samples": 1, "sampling": {"max_tokens": 8}}
 IN_FILE = {**QUICK, "prompts": "prompts.txt"}
 FOUND = {"until": "find"}
 BANNED = {"until": "ban"}
 
 # What changes how a run goes, and not what it comes to, is tested with what it changes: test_writer.py.
-ELSEWHERE = ["concurrency"]
+# What is made of the model afterwards has a test of its own below.
+ELSEWHERE = ["concurrency", "gguf"]
 # For every key, settings under which it must matter, and a value that is not the one it has there.
 CASES: dict[str, tuple[dict[str, Any], Any]] = {
     "engine": (QUICK, "server"),
@@ -288,6 +294,86 @@ def test_the_report_and_the_card_name_every_line(done: Outcome) -> None:
         assert plain_name(line) in page
         assert line.name in model_card
     assert (done.folder / "before_after.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_the_report_shows_how_it_was_trained_and_what_every_strength_does(done: Outcome) -> None:
+    assert done.folder is not None
+    assert done.rows["gaps"]
+    page = html.unescape((done.folder / "report.html").read_text(encoding="utf-8"))
+    for text in ("What each strength buys", "How it was trained", "The loss is that", "the chosen tokens are ahead"):
+        assert text in page, text
+
+
+def test_every_weight_is_saved_in_the_dtype_of_the_models_own_files(tmp_path: Path) -> None:
+    tiny = tiny_llama()
+    tiny.model.to(torch.bfloat16)
+    tiny.save(tmp_path / "plain")
+    outcome = small_run(tmp_path / "run", model=str(tmp_path / "plain"))
+    assert outcome.adapter is not None
+    weights = load_file(outcome.adapter.parent / "model.safetensors")
+    assert {weight.dtype for weight in weights.values()} == {torch.bfloat16}
+
+
+def test_a_model_is_saved_as_gguf_where_that_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("LLAMA_CPP_DIR", raising=False)
+    with pytest.raises(ModelError, match="converter"):
+        small_run(tmp_path / "run", gguf="q8_0")
+    assert not (tmp_path / "run").exists()
+    install_converter(tmp_path)
+    outcome = small_run(tmp_path / "run", gguf="q8_0")
+    assert outcome.adapter is not None
+    assert {path.name for path in outcome.adapter.parent.glob("*gguf*")} == {"model-q8_0.gguf"}
+
+
+def test_the_points_are_there_for_other_tools_too(done: Outcome, tiny: LanguageModel) -> None:
+    assert done.folder is not None
+    again = import_ftpo(done.folder / "ftpo.jsonl", tiny)
+    (note,) = (note for note in done.notes if note.startswith("ftpo.jsonl"))
+    mined = read_records(data_file(str(done.folder), done.folder), TokenPreferences)
+    points = sum(len(path.points) for path in mined)
+    assert 0 < sum(len(path.points) for path in again.preferences) <= points
+    assert f"{sum(len(path.points) for path in again.preferences)} rows for other tools" in note
+
+
+def test_the_card_names_no_place_on_this_machine(files: Path, tmp_path: Path) -> None:
+    tiny_llama().save(tmp_path / "a-model")
+    given = {"prompts": str(files / "prompts.txt"), "behaviour": own_behaviour(files)}
+    outcome = small_run(tmp_path / "run", model=str(tmp_path / "a-model"), **given)
+    assert outcome.adapter is not None
+    model_card = (outcome.adapter.parent / "README.md").read_text(encoding="utf-8")
+    assert "a-model --set " in model_card
+    assert "prompts.txt" in model_card
+    assert "letters.py:LonelyLetters" in model_card
+    assert str(tmp_path) not in model_card
+    assert str(files) not in model_card
+
+
+def test_a_behaviour_that_is_nowhere_is_said_before_anything_is_banned(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none of 24 texts has a hit of slop nor loops"):
+        small_run(tmp_path, behaviour="loops", own_only=True)
+    assert [stage_name(folder) for folder in stage_folders(tmp_path)] == ["write", "find"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the model of stories is not here")
+def test_doom_loops_are_trained_out(tmp_path: Path) -> None:
+    settings = {
+        "model": str(SHARED / "models" / "stories260k"),
+        "prompts": str(SHARED / "data" / "tinystories.parquet"),
+        "openings": True,
+        "first_words": 8,
+        "limit": 450,
+        "samples": 1,
+        "behaviour": "loops",
+        "own_only": True,
+        "sampling": {"temperature": 0.05, "max_tokens": 300},
+        "front": (),
+    }
+    outcome = small_run(tmp_path, **settings)
+    assert outcome.evidence[0].name == "loops"
+    assert outcome.evidence[0].before > 0
+    assert outcome.evidence[0].verdict == "better", outcome.evidence[0]
 
 
 def test_a_finished_run_is_read_and_not_made_again(done: Outcome) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -23,12 +24,16 @@ from planish.models.loading import load_model
 from planish.recipes.made_model import made_model
 from planish.recipes.outcome import Outcome
 from planish.recipes.train_data import data_file
+from planish.recipes.training import checkpoint_folder
 from planish.records.preference import TokenPreferences
 from planish.records.record import read_records, write_records
 from planish.runs.event import RunEvent
+from planish.runs.interrupt import Interrupted
 from planish.train.adapter import load_adapter
 from planish.train.ftpo import hold_out
 from planish.train.ftpo_export import export_ftpo
+from planish.train.ftpo_settings import FtpoSettings
+from planish.train.training import Tuned
 
 QUICK: dict[str, Any] = {"ftpo": {"epochs": 2, "step_points": 20, "enough": 1.0, "learning_rate": 0.01}}
 IDS = torch.arange(3, 60)[None]
@@ -166,6 +171,76 @@ def test_a_run_stopped_after_any_stage_goes_on_to_the_same_files(tmp_path: Path)
     assert contents(tmp_path / "run") == contents(tmp_path / "whole")
 
 
+def test_what_was_saved_under_other_settings_is_not_gone_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(folder: Path, tuned: Tuned) -> None:
+        raise RuntimeError("killed")
+
+    saved = {**QUICK["ftpo"], "save_every_min": 1e-9}
+    with monkeypatch.context() as patch:
+        patch.setattr("planish.recipes.train.write_training", killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            trained(tmp_path / "run", ftpo=saved)
+    assert list((tmp_path / "run" / "checkpoints").rglob("checkpoint-*"))
+
+    smaller = {**saved, "adapter": {"rank": 2}}
+    assert trained(tmp_path / "run", ftpo=smaller).evidence == trained(tmp_path / "fresh", ftpo=smaller).evidence
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_ctrl_c_stops_a_training_after_the_step_and_it_goes_on_from_there(tmp_path: Path) -> None:
+    whole = {"ftpo": {**QUICK["ftpo"], "epochs": 6}}
+    path = tmp_path / "run"
+    points = write_points(path.with_suffix(".jsonl"))
+    saved: list[Path] = []
+
+    def interrupt(event: RunEvent) -> None:
+        if (event.kind, event.stage) == ("begin", "train"):
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(Interrupted):
+        planish.train_model("tiny", points, "ftpo", path, interrupt, **whole)
+    saved += (path / "checkpoints").rglob("checkpoint-*")
+    assert [folder.name for folder in saved] == ["checkpoint-1"]
+    resumed = trained(path, **whole)
+    assert resumed.evidence == trained(tmp_path / "fresh", **whole).evidence
+    assert same_bytes(path, tmp_path / "fresh")
+
+
+def test_an_adapter_says_nothing_of_the_machine_it_was_made_on(tiny: LanguageModel, tmp_path: Path) -> None:
+    tiny.save(tmp_path / "model")
+    outcome = trained(tmp_path / "run", model=str(tmp_path / "model"))
+    assert outcome.adapter is not None
+    assert sorted(path.name for path in outcome.adapter.iterdir()) == [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    ]
+    assert str(tmp_path) not in (outcome.adapter / "adapter_config.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("settings", [{"strength": float("inf")}, {"ftpo": {"learning_rate": float("inf")}}])
+def test_what_is_no_number_is_refused(settings: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="finite"):
+        trained(tmp_path / "run", **settings)
+
+
+def test_settings_that_change_nothing_do_not_begin_a_training_anew() -> None:
+    plain = FtpoSettings()
+    same = plain.model_copy(update={"pass_tokens": 512, "save_every_min": 1.0, "checkpoint_activations": True})
+    other = plain.model_copy(update={"epochs": 7})
+    folders = [checkpoint_folder(Path("run"), settings) for settings in (plain, same, other)]
+    assert folders[0] == folders[1] != folders[2]
+
+
+def test_a_model_whose_training_was_not_measured_has_a_card_that_says_so(tmp_path: Path) -> None:
+    outcome = trained(tmp_path / "run", "sft", sft={"epochs": 1})
+    assert outcome.adapter is not None
+    card = (outcome.adapter.parent / "README.md").read_text(encoding="utf-8")
+    assert "not measured" in card
+    assert "planish train sft" in card
+
+
 def test_a_run_does_not_go_on_with_other_rows(tmp_path: Path) -> None:
     trained(tmp_path / "run")
     write_points(tmp_path / "run.jsonl", texts=29)
@@ -216,6 +291,12 @@ def test_a_run_without_a_token_is_refused_before_it_trains(tmp_path: Path, monke
 def command(rows: str, out: Path, *settings: str) -> list[str]:
     given = [part for setting in settings for part in ("--set", setting)]
     return ["-m", "planish.cli", "train", "ftpo", rows, "tiny", "--device", "cpu", "--out", str(out), *given]
+
+
+def same_bytes(first: Path, second: Path) -> bool:
+    """Whether two runs ended with the same trained weights."""
+    weights = "stages/2-train/made/adapter/adapter_model.safetensors"
+    return (first / weights).read_bytes() == (second / weights).read_bytes()
 
 
 def adapter_of(run: Path) -> dict[str, Tensor]:

@@ -4,37 +4,12 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from transformers import Gemma2Config, Gemma2ForCausalLM
 
 from planish.models.language_model import LanguageModel
-from planish.models.tiny import tiny_tokenizer
 from planish.train import float32_head as module
 from planish.train.adapter import Adapted, AdapterSettings, with_adapter
 from planish.train.float32_head import float32_head
-
-CAP = 3.0
-
-
-def softcapped() -> LanguageModel:
-    tokenizer = tiny_tokenizer()
-    config = Gemma2Config(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=8,
-        final_logit_softcapping=CAP,
-        initializer_range=0.4,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return LanguageModel(Gemma2ForCausalLM(config), tokenizer, "softcapped")
-
-
-def in_bfloat16(model: LanguageModel) -> LanguageModel:
-    return LanguageModel(copy.deepcopy(model.model).to(torch.bfloat16), model.tokenizer, model.name)
+from tiny_models import SOFTCAP, gemma2, in_bfloat16, random_model
 
 
 def states_of(model: LanguageModel, rows: int = 40) -> Tensor:
@@ -44,7 +19,7 @@ def states_of(model: LanguageModel, rows: int = 40) -> Tensor:
 
 def in_float64(model: LanguageModel, states: Tensor) -> Tensor:
     logits: Tensor = states.double() @ model.model.get_output_embeddings().weight.detach().double().T
-    return CAP * (logits / CAP).tanh() if model.name == "softcapped" else logits
+    return SOFTCAP * (logits / SOFTCAP).tanh() if model.name == "softcapped" else logits
 
 
 def apart(found: Tensor, owed: Tensor) -> float:
@@ -57,7 +32,7 @@ def apart(found: Tensor, owed: Tensor) -> float:
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @torch.no_grad()
 def test_logits_are_those_of_exact_multiplication(kind: str, dtype: str, autocast: bool, tiny: LanguageModel) -> None:
-    model = tiny if kind == "tiny" else softcapped()
+    model = tiny if kind == "tiny" else random_model(gemma2(), "softcapped")
     model = in_bfloat16(model) if dtype == "bfloat16" else model
     states = states_of(model)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):

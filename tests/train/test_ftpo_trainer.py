@@ -5,13 +5,14 @@ from typing import Any
 import pytest
 import torch
 from datasets import Dataset
+from frozen_libraries import frozen_libraries
+from layer_calls import layer_calls
 from peft import PeftModel
 from torch import Tensor
-from transformers import Gemma2Config, Gemma2ForCausalLM, TrainerCallback, TrainingArguments
-from transformers.models.llama.modeling_llama import LlamaMLP
+from transformers import TrainerCallback, TrainingArguments
+from tuned_weights import flat_weights
 
 from planish.models.language_model import LanguageModel
-from planish.models.tiny import tiny_tokenizer
 from planish.records.preference import Point, TokenPreferences
 from planish.train.adapter import AdapterSettings, with_adapter
 from planish.train.arguments import training_arguments
@@ -19,7 +20,7 @@ from planish.train.ftpo import hold_out, train_ftpo
 from planish.train.ftpo_settings import FtpoSettings
 from planish.train.ftpo_trainer import FTPOTrainer
 from planish.train.path_rows import collated
-from planish.train.training import Tuned
+from tiny_models import gemma2, random_model
 
 # Every slack is passed and every margin missed by some point, so that every term has a gradient.
 SETTINGS = FtpoSettings(targets_slack=0.1, each_slack=0.1)
@@ -48,30 +49,15 @@ OTHER_VALUES: dict[str, Any] = {
 NOT_IN_WEIGHTS = {"pass_tokens", "checkpoint_activations", "save_every_min"}
 
 
+_libraries_are_no_garbage = pytest.fixture(scope="module", autouse=True)(frozen_libraries)
+
+
 @pytest.fixture(scope="session")
 def softcapped() -> LanguageModel:
     """A random Gemma 2: softcaps on attention and on logits, and a window that the paths outgrow."""
-    tokenizer = tiny_tokenizer()
-    config = Gemma2Config(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=8,
-        sliding_window=6,
-        final_logit_softcapping=3.0,
-        initializer_range=0.4,
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=0,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = Gemma2ForCausalLM(config)
-    model.set_attn_implementation("eager")
-    return LanguageModel(model, tokenizer, "softcapped")
+    model = random_model(gemma2(), "softcapped")
+    model.model.set_attn_implementation("eager")
+    return model
 
 
 def some_paths() -> list[TokenPreferences]:
@@ -292,10 +278,6 @@ def test_every_setting_changes_the_trained_weights(key: str, tiny: LanguageModel
     assert torch.equal(weights[0], weights[2])
 
 
-def weights_of(tuned: Tuned) -> Tensor:
-    return torch.cat([weight.flatten() for weight in tuned.adapted.adapter.parameters() if weight.requires_grad])
-
-
 @pytest.mark.parametrize("pass_tokens", [1, 20, 60])
 def test_how_much_is_read_at_once_changes_nothing(pass_tokens: int, tiny: LanguageModel) -> None:
     settings = FtpoSettings(epochs=2, step_points=20, enough=1.0)
@@ -303,27 +285,19 @@ def test_how_much_is_read_at_once_changes_nothing(pass_tokens: int, tiny: Langua
     in_parts = train_ftpo(tiny, many_paths(), settings.model_copy(update={"pass_tokens": pass_tokens}))
     assert [step.loss for step in in_parts.steps] == pytest.approx([step.loss for step in at_once.steps], rel=1e-4)
     # Where a gradient is but what rounding left, Adam goes its way all the same: a tenth of one step, and no more.
-    torch.testing.assert_close(weights_of(in_parts), weights_of(at_once), rtol=0, atol=1e-4)
+    torch.testing.assert_close(flat_weights(in_parts), flat_weights(at_once), rtol=0, atol=1e-4)
 
 
 def test_checkpointed_activations_are_worked_out_again_and_change_nothing(
     tiny: LanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls: list[bool] = []
-    forward: Any = LlamaMLP.forward
-
-    def counted(layer: LlamaMLP, hidden: Tensor) -> Tensor:
-        calls.append(torch.is_grad_enabled())
-        found: Tensor = forward(layer, hidden)
-        return found
-
-    monkeypatch.setattr(LlamaMLP, "forward", counted)
+    calls = layer_calls(monkeypatch)
     counts, tuned = [], []
     for checkpointed in (False, True):
         calls.clear()
         tuned.append(train_ftpo(tiny, some_paths(), FtpoSettings(epochs=2, checkpoint_activations=checkpointed)))
         counts.append(len(calls))
-    torch.testing.assert_close(weights_of(tuned[0]), weights_of(tuned[1]), rtol=0, atol=1e-6)
+    torch.testing.assert_close(flat_weights(tuned[0]), flat_weights(tuned[1]), rtol=0, atol=1e-6)
     # Two layers in two passes are computed once more each.
     assert counts[1] - counts[0] == 4
 
@@ -332,22 +306,14 @@ def test_an_adapter_on_the_head_alone_is_trained_without_reading_any_path(
     tiny: LanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = FtpoSettings(epochs=3, adapter=AdapterSettings(rank=4, targets=("lm_head",)))
-    calls: list[int] = []
-    forward: Any = LlamaMLP.forward
-
-    def counted(layer: LlamaMLP, hidden: Tensor) -> Tensor:
-        calls.append(1)
-        found: Tensor = forward(layer, hidden)
-        return found
-
-    monkeypatch.setattr(LlamaMLP, "forward", counted)
+    calls = layer_calls(monkeypatch)
     cached = train_ftpo(tiny, some_paths(), settings)
     assert len(calls) == 2, "the reference is read once, in two layers"
     monkeypatch.setattr(FTPOTrainer, "_only_head_changes", False)
     read = train_ftpo(tiny, some_paths(), settings)
     assert len(calls) > 4
-    torch.testing.assert_close(weights_of(cached), weights_of(read), rtol=0, atol=1e-6)
-    assert weights_of(cached).abs().sum() > 0
+    torch.testing.assert_close(flat_weights(cached), flat_weights(read), rtol=0, atol=1e-6)
+    assert flat_weights(cached).abs().sum() > 0
 
 
 def test_rows_of_a_dataset_are_trained_on_as_records_are(tiny: LanguageModel) -> None:
@@ -402,4 +368,4 @@ def test_a_training_that_was_killed_goes_on_as_if_nothing_had_been(
     assert steps[0] == 4
     assert [each.loss for each in resumed.steps] == pytest.approx([each.loss for each in whole.steps], abs=1e-6)
     assert resumed.checks == whole.checks
-    torch.testing.assert_close(weights_of(resumed), weights_of(whole), rtol=0, atol=1e-7)
+    torch.testing.assert_close(flat_weights(resumed), flat_weights(whole), rtol=0, atol=1e-7)

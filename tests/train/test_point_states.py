@@ -5,43 +5,20 @@ import pytest
 import torch
 from transformers import (
     BloomConfig,
-    BloomForCausalLM,
-    Gemma2Config,
-    Gemma2ForCausalLM,
     Gemma3Config,
-    Gemma3ForCausalLM,
-    Gemma3ForConditionalGeneration,
     Gemma3TextConfig,
-    GPT2Config,
-    GPT2LMHeadModel,
     LlamaConfig,
-    LlamaForCausalLM,
     MambaConfig,
-    MambaForCausalLM,
-    PreTrainedModel,
+    PreTrainedConfig,
     Qwen2Config,
-    Qwen2ForCausalLM,
 )
 
 from planish.models.language_model import LanguageModel
-from planish.models.tiny import tiny_tokenizer
 from planish.records.preference import Point, TokenPreferences
 from planish.train.path_rows import PathRows, collated
 from planish.train.point_states import point_states
+from tiny_models import SIZES, SPREAD, VOCABULARY, gemma2, gpt2, random_model
 
-VOCABULARY = len(tiny_tokenizer())
-SIZES: dict[str, Any] = {
-    "vocab_size": VOCABULARY,
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "initializer_range": 0.4,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-    "pad_token_id": 0,
-}
 SEES: dict[str, Any] = {
     "hidden_size": 32,
     "intermediate_size": 64,
@@ -51,48 +28,27 @@ SEES: dict[str, Any] = {
     "patch_size": 14,
 }
 
-MODELS: dict[str, Callable[[], PreTrainedModel]] = {
-    "llama": lambda: LlamaForCausalLM(LlamaConfig(**SIZES)),
-    "gemma2": lambda: Gemma2ForCausalLM(
-        Gemma2Config(**SIZES, head_dim=8, sliding_window=6, final_logit_softcapping=3.0)
+CONFIGS: dict[str, Callable[[], PreTrainedConfig]] = {
+    "llama": lambda: LlamaConfig(**SIZES),
+    "gemma2": gemma2,
+    "gemma3": lambda: Gemma3TextConfig(**SIZES, head_dim=8, sliding_window=6),
+    "gemma3 that sees": lambda: Gemma3Config(
+        text_config={**SIZES, "head_dim": 8, "sliding_window": 6},
+        vision_config=SEES,
+        mm_tokens_per_image=4,
+        image_token_index=250,
+        boi_token_index=251,
+        eoi_token_index=252,
     ),
-    "gemma3": lambda: Gemma3ForCausalLM(Gemma3TextConfig(**SIZES, head_dim=8, sliding_window=6)),
-    "gemma3 that sees": lambda: Gemma3ForConditionalGeneration(
-        Gemma3Config(
-            text_config={**SIZES, "head_dim": 8, "sliding_window": 6},
-            vision_config=SEES,
-            mm_tokens_per_image=4,
-            image_token_index=250,
-            boi_token_index=251,
-            eoi_token_index=252,
-        )
+    "gpt2": gpt2,
+    "qwen2, tied": lambda: Qwen2Config(**SIZES, tie_word_embeddings=True),
+    "bloom, by alibi": lambda: BloomConfig(
+        vocab_size=VOCABULARY, hidden_size=32, n_layer=2, n_head=4, initializer_range=SPREAD
     ),
-    "gpt2": lambda: GPT2LMHeadModel(
-        GPT2Config(
-            vocab_size=VOCABULARY,
-            n_embd=32,
-            n_layer=2,
-            n_head=4,
-            n_positions=64,
-            initializer_range=0.4,
-            bos_token_id=1,
-            eos_token_id=2,
-        )
-    ),
-    "qwen2, tied": lambda: Qwen2ForCausalLM(Qwen2Config(**SIZES, tie_word_embeddings=True)),
-    "bloom, by alibi": lambda: BloomForCausalLM(
-        BloomConfig(vocab_size=VOCABULARY, hidden_size=32, n_layer=2, n_head=4, initializer_range=0.4)
-    ),
-    "mamba, recurrent": lambda: MambaForCausalLM(
-        MambaConfig(vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2, state_size=4, initializer_range=0.4)
+    "mamba, recurrent": lambda: MambaConfig(
+        vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2, state_size=4, initializer_range=SPREAD
     ),
 }
-
-
-def random_model(name: str) -> LanguageModel:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return LanguageModel(MODELS[name](), tiny_tokenizer(), name)
 
 
 def paths() -> list[TokenPreferences]:
@@ -112,10 +68,10 @@ def paths() -> list[TokenPreferences]:
 
 
 @pytest.mark.parametrize("is_training", [False, True])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", CONFIGS)
 @torch.no_grad()
 def test_the_states_are_those_of_each_path_alone(name: str, is_training: bool) -> None:
-    model = random_model(name)
+    model = random_model(CONFIGS[name](), name)
     for module in model.model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
@@ -132,11 +88,11 @@ def test_the_states_are_those_of_each_path_alone(name: str, is_training: bool) -
     torch.testing.assert_close(model.head(states), logits, rtol=1e-5, atol=1e-5 * float(logits.abs().max()))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", CONFIGS)
 @torch.no_grad()
 def test_in_bfloat16_they_are_as_near_as_its_digits_go(name: str) -> None:
     """Where passes are shaped otherwise, sums go in another order."""
-    model = random_model(name)
+    model = random_model(CONFIGS[name](), name)
     model = LanguageModel(model.model.to(torch.bfloat16), model.tokenizer, name)
     rows = PathRows(paths())
     states = point_states(model.model, model, collated([rows[index] for index in range(len(rows))])).float()
@@ -149,7 +105,7 @@ def test_in_bfloat16_they_are_as_near_as_its_digits_go(name: str) -> None:
 
 
 def test_gradients_go_through_the_states_as_through_the_model() -> None:
-    model = random_model("llama")
+    model = random_model(CONFIGS["llama"](), "llama")
     rows = PathRows(paths()[:1])
     weight = model.model.get_parameter("model.layers.0.mlp.down_proj.weight")
     states = point_states(model.model, model, collated([rows[0]]))
@@ -161,7 +117,7 @@ def test_gradients_go_through_the_states_as_through_the_model() -> None:
 
 @torch.no_grad()
 def test_the_head_is_not_asked_for_what_nobody_wants() -> None:
-    model = random_model("llama")
+    model = random_model(CONFIGS["llama"](), "llama")
     asked: list[int] = []
     handle = model.model.get_output_embeddings().register_forward_hook(
         lambda _, given, __: asked.append(given[0].shape[1])
@@ -173,7 +129,7 @@ def test_the_head_is_not_asked_for_what_nobody_wants() -> None:
 
 
 def test_the_model_is_as_before_also_where_it_failed() -> None:
-    model = random_model("llama")
+    model = random_model(CONFIGS["llama"](), "llama")
     ids = torch.tensor([paths()[0].token_ids])
     before = model.model(input_ids=ids).logits
     with pytest.raises(IndexError):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     Gemma3Config,
     Gemma3TextConfig,
@@ -21,10 +22,14 @@ from transformers import (
     Qwen3Config,
 )
 
+from planish.config import merge_settings
 from planish.models.language_model import LanguageModel
 from planish.models.tiny import tiny_tokenizer
-from planish.train.adapter import HEAD, Adapted, adapted_layers, with_adapter
+from planish.records.preference import Point, TokenPreferences
+from planish.train.adapter import HEAD, AdapterSettings, adapted_layers
+from planish.train.ftpo import train_ftpo
 from planish.train.ftpo_settings import FtpoSettings
+from planish.train.merge import merge_adapter
 from planish.train.presets import NO_PRESET, PRESETS, preset_for, with_preset
 
 VOCABULARY = len(tiny_tokenizer())
@@ -74,6 +79,49 @@ FAMILIES: dict[str, tuple[str, Tied]] = {
     "llama": ("llama", lambda tied: LlamaConfig(**SMALL, tie_word_embeddings=tied)),
 }
 IDS = torch.arange(3, 40)[None]
+# What a model of a kind and width is trained by, of all that FTPO can be told.
+KNOWN_TO_WORK: dict[tuple[str, int], dict[str, Any]] = {
+    ("gemma3_text", 2560): {
+        "tether_targets": 0.25,
+        "targets_slack": 0.0,
+        "rate_factor": 0.67,
+        "adapter": {"rank": 256, "last_layers": 10},
+    },
+    ("gemma3_text", 3840): {
+        "tether_each": 0.25,
+        "each_slack": 0.5,
+        "rate_factor": 0.53,
+        "adapter": {"rank": 256, "targets": ("up_proj", "down_proj", "lm_head"), "last_layers": 5},
+    },
+    ("gemma3_text", 5376): {
+        "tether_targets": 0.25,
+        "targets_slack": 0.5,
+        "rate_factor": 0.53,
+        "adapter": {"rank": 128, "targets": ("up_proj", "down_proj", "lm_head"), "last_layers": 5},
+    },
+    ("mistral", 5120): {
+        "tether_each": 0.25,
+        "each_slack": 0.5,
+        "rate_factor": 0.27,
+        "adapter": {"rank": 200, "alpha": 64, "targets": ("up_proj", "down_proj", "lm_head"), "last_layers": 3},
+    },
+    ("glm4", 6144): {"adapter": {"rank": 128, "targets": ("lm_head",)}},
+    ("qwen2", 4096): {"adapter": {"rank": 128}},
+    ("qwen3", 4096): {"adapter": {"rank": 128}},
+    ("llama", 4096): {"adapter": {"rank": 128}},
+}
+OWN_VALUES: list[dict[str, Any]] = [
+    {"tether": 0.7},
+    {"tether_targets": 0.7},
+    {"targets_slack": 0.7},
+    {"tether_each": 0.7},
+    {"each_slack": 0.7},
+    {"rate_factor": 0.7},
+    {"adapter": {"alpha": 5}},
+    {"adapter": {"dropout": 0.5}},
+    {"adapter": {"targets": ("q_proj",)}},
+    {"adapter": {"last_layers": 2}},
+]
 
 
 def random_model(config: PreTrainedConfig) -> LanguageModel:
@@ -83,17 +131,17 @@ def random_model(config: PreTrainedConfig) -> LanguageModel:
     return LanguageModel(model, tiny_tokenizer(), name=str(config.model_type))
 
 
+def wide_model(kind: str, width: int) -> LanguageModel:
+    """So wide, but empty: weights of that size would fill the memory."""
+    config = AutoConfig.for_model(kind, **{**SMALL, "hidden_size": width, "num_hidden_layers": 1})
+    with torch.device("meta"):
+        return LanguageModel(AutoModelForCausalLM.from_config(config), tiny_tokenizer(), name=kind)
+
+
 @torch.no_grad()
 def logits(model: Any) -> Tensor:
     found: Tensor = model(input_ids=IDS).logits
     return found
-
-
-def move(adapted: Adapted) -> None:
-    draws = torch.Generator().manual_seed(1)
-    for name, weight in adapted.adapter.named_parameters():
-        if "lora_B" in name:
-            weight.data = 0.05 * torch.randn(weight.shape, generator=draws)
 
 
 def distance(first: Tensor, second: Tensor) -> float:
@@ -101,33 +149,101 @@ def distance(first: Tensor, second: Tensor) -> float:
     return float((first - second).abs().max() / second.abs().max())
 
 
+def some_paths() -> list[TokenPreferences]:
+    """Too few for any to be held out."""
+    return [
+        TokenPreferences(
+            generation_id=str(first),
+            token_ids=tuple(range(first, first + 12)),
+            prompt_length=2,
+            points=tuple(
+                Point(position=at, rejected=40 + at, chosen=(60 + at, 80 + at), chosen_probs=(), rule="lily")
+                for at in (4, 9)
+            ),
+        )
+        for first in (3, 20)
+    ]
+
+
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("kind", FAMILIES)
-def test_a_preset_is_put_on_trained_merged_and_loaded_by_plain_transformers(
-    kind: str, tied: bool, tmp_path: Path
-) -> None:
+def test_a_model_trained_by_its_preset_says_the_same_merged_on_disk(kind: str, tied: bool, tmp_path: Path) -> None:
     family, config = FAMILIES[kind]
     model = random_model(config(tied))
-    weights = model.model.get_output_embeddings().weight, model.model.get_input_embeddings().weight
-    assert (weights[0] is weights[1]) == tied
-    preset, reason = preset_for(model)
-    assert preset.family == family
-    assert reason.startswith(f"preset {family}: ")
+    written, read = model.model.get_output_embeddings().weight, model.model.get_input_embeddings().weight
+    assert (written is read) == tied
+    model.save(tmp_path / "base")
     plain = logits(model.model)
+    settings, reason = with_preset(FtpoSettings(epochs=1, step_points=1, learning_rate=0.05, warmup=0), model)
+    assert reason.startswith(f"preset {family}: ")
 
-    adapted = with_adapter(model, preset.adapter)
-    assert torch.equal(logits(adapted.model.model), plain)
-    move(adapted)
-    beside = logits(adapted.model.model)
-    assert distance(beside, plain) > 1e-2
-    merged = adapted.merged()
-    assert distance(logits(merged.model), beside) < 1e-4
-
-    merged.save(tmp_path)
-    loaded = AutoModelForCausalLM.from_pretrained(tmp_path, use_safetensors=True).eval()
-    assert torch.equal(logits(loaded), logits(merged.model))
-    assert torch.equal(loaded.get_input_embeddings().weight, weights[1])
+    tuned = train_ftpo(model, some_paths(), settings)
+    assert tuned.ended == "all epochs done"
+    beside = logits(tuned.adapted.model.model)
+    assert distance(beside, plain) > 1e-2, "it was not trained"
     assert torch.equal(logits(model.model), plain), "the model itself was changed"
+
+    tuned.adapted.save(tmp_path / "adapter")
+    merge_adapter(tmp_path / "base", tmp_path / "adapter", tmp_path / "merged")
+    merged = AutoModelForCausalLM.from_pretrained(tmp_path / "merged", use_safetensors=True).eval()
+    # The order of a sum is another: float32 has 7 digits.
+    assert distance(logits(merged), beside) < 1e-5
+    assert torch.equal(merged.get_input_embeddings().weight, read)
+
+    tuned.adapted.merged().save(tmp_path / "in memory")
+    assert distance(logits(AutoModelForCausalLM.from_pretrained(tmp_path / "in memory")), beside) < 1e-5
+
+
+@pytest.mark.parametrize(("kind", "width"), KNOWN_TO_WORK)
+def test_a_model_is_trained_by_what_is_known_to_work_for_its_family(kind: str, width: int) -> None:
+    chosen, _ = with_preset(FtpoSettings(), wide_model(kind, width))
+    assert chosen == FtpoSettings.from_user(KNOWN_TO_WORK[kind, width])
+
+
+def test_every_preset_is_known_to_work() -> None:
+    found = [preset_for(wide_model(*model))[0] for model in KNOWN_TO_WORK]
+    assert all(preset in found for preset in PRESETS)
+
+
+@pytest.mark.parametrize("own", OWN_VALUES, ids=str)
+@pytest.mark.parametrize(("kind", "width"), KNOWN_TO_WORK)
+def test_what_a_user_sets_goes_before_the_preset_and_changes_nothing_else(
+    kind: str, width: int, own: dict[str, Any]
+) -> None:
+    chosen, _ = with_preset(FtpoSettings.from_user(own), wide_model(kind, width))
+    assert chosen == FtpoSettings.from_user(merge_settings(KNOWN_TO_WORK[kind, width], own))
+
+
+@pytest.mark.parametrize("width", [16, 64, 640, 5120])
+def test_an_adapter_of_a_lower_rank_keeps_the_scale_of_the_preset(width: int) -> None:
+    chosen = with_preset(FtpoSettings(), wide_model("mistral", width))[0].adapter
+    assert chosen.rank == min(width // 8, 200)
+    assert_scale(chosen)
+
+
+@pytest.mark.parametrize("rank", [4, 100, 200, 1000])
+@pytest.mark.parametrize("width", [64, 5120])
+def test_an_adapter_of_the_user_s_rank_keeps_the_scale_of_the_preset(rank: int, width: int) -> None:
+    chosen = with_preset(FtpoSettings.from_user({"adapter": {"rank": rank}}), wide_model("mistral", width))[0].adapter
+    assert chosen.rank == rank
+    assert_scale(chosen)
+
+
+def assert_scale(adapter: AdapterSettings) -> None:
+    """That of the preset, as near as a whole alpha comes."""
+    assert adapter.alpha is not None
+    assert adapter.alpha == pytest.approx(64 / 200 * adapter.rank, abs=0.5)
+
+
+@pytest.mark.parametrize("own", [{"alpha": 7}, {"alpha": 7, "rank": 4}], ids=str)
+def test_an_alpha_that_a_user_sets_is_left_as_it_is(own: dict[str, int]) -> None:
+    chosen, _ = with_preset(FtpoSettings.from_user({"adapter": own}), wide_model("mistral", 64))
+    assert (chosen.adapter.alpha, chosen.adapter.rank) == (7, own.get("rank", 8))
+
+
+def test_the_scale_is_never_zero() -> None:
+    chosen, _ = with_preset(FtpoSettings.from_user({"adapter": {"rank": 1}}), wide_model("mistral", 64))
+    assert chosen.adapter.alpha == 1
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
@@ -150,40 +266,31 @@ def test_a_preset_names_layers_that_its_family_has(kind: str, width: int) -> Non
 
 @pytest.mark.parametrize(("width", "made_for"), [(640, "4B"), (2560, "4B"), (3840, "12B"), (5376, "27B")])
 def test_gemma_has_a_preset_a_size(width: int, made_for: str) -> None:
-    # As wide, but empty: weights of that size would fill the memory.
-    config = Gemma3TextConfig(**{**SMALL, "hidden_size": width, "num_hidden_layers": 1})
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
-    preset, reason = preset_for(LanguageModel(model, tiny_tokenizer(), name="wide"))
+    preset, reason = preset_for(wide_model("gemma3_text", width))
     assert preset.source == made_for
     assert f"{width} wide" in reason
     assert made_for in reason
 
 
-@pytest.mark.parametrize("preset", [*PRESETS, NO_PRESET], ids=lambda preset: f"{preset.family} {preset.source}")
-def test_what_a_preset_sets_are_settings(preset: Any) -> None:
-    settings = FtpoSettings.from_user(preset.settings)
-    assert settings.adapter == preset.adapter
-    defaults = FtpoSettings()
-    for name, value in preset.tethers.items():
-        assert getattr(settings, name) == value != getattr(defaults, name)
-    assert 0 < preset.rate_factor <= 1
-
-
 def test_other_architectures_have_the_defaults_with_the_reason() -> None:
     config = GPT2Config(vocab_size=VOCABULARY, n_embd=32, n_layer=2, n_head=4, n_positions=64)
-    preset, reason = preset_for(random_model(config))
+    model = random_model(config)
+    preset, reason = preset_for(model)
     assert preset is NO_PRESET
-    assert FtpoSettings.from_user(preset.settings) == FtpoSettings()
+    assert with_preset(FtpoSettings(), model)[0] == FtpoSettings.from_user({"adapter": {"rank": 4}})
     assert reason == "no preset for model type 'gpt2': the defaults"
 
 
-def test_what_a_user_sets_goes_before_the_preset_and_a_run_that_goes_on_chooses_the_same(tiny: LanguageModel) -> None:
-    chosen, reason = with_preset(FtpoSettings.from_user({"margin": 3.0, "adapter": {"dropout": 0.1}}), tiny)
-    assert (chosen.margin, chosen.adapter.dropout) == (3.0, 0.1)
-    assert chosen.adapter.rank == tiny.width // 8
-    assert f"rank {tiny.width // 8} instead of 128" in reason
-    assert with_preset(FtpoSettings.from_user(chosen.model_dump()), tiny) == (chosen, reason)
+@pytest.mark.parametrize("kind", ["llama", "mistral"])
+def test_a_run_that_goes_on_chooses_the_same_and_says_the_same(kind: str) -> None:
+    model = wide_model(kind, 32)
+    chosen, reason = with_preset(FtpoSettings(margin=3.0), model)
+    assert chosen.margin == 3.0
+    assert "rank 4 instead of" in reason
+    assert with_preset(FtpoSettings.from_user(chosen.model_dump()), model) == (chosen, reason)
+
+
+def test_a_rank_that_a_user_sets_is_not_said_to_be_limited(tiny: LanguageModel) -> None:
     own, reason = with_preset(FtpoSettings.from_user({"adapter": {"rank": 7}}), tiny)
     assert own.adapter.rank == 7
     assert "instead" not in reason

@@ -1,21 +1,21 @@
 import copy
-import gc
 import json
 import math
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from frozen_libraries import frozen_libraries
 from peft import PeftModel
 from torch import Tensor, nn
-from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel, Trainer, TrainingArguments
+from transformers import PreTrainedModel, Trainer, TrainingArguments
+from tuned_weights import flat_weights
 
 from planish.errors import DataError, ModelError
 from planish.models.language_model import LanguageModel
-from planish.models.tiny import tiny_llama, tiny_tokenizer
+from planish.models.tiny import tiny_llama
 from planish.records.preference import Point, TokenPreferences
 from planish.train import training
 from planish.train.adapter import AdapterSettings, adapted_layers, with_adapter
@@ -25,18 +25,14 @@ from planish.train.ftpo_settings import FtpoSettings
 from planish.train.ftpo_trainer import FTPOTrainer
 from planish.train.path_rows import collated
 from planish.train.training import FiniteTrainer, Tuned, run_trainer, steps_of
+from tiny_models import gpt2, in_bfloat16, random_model
 
 SETTINGS = FtpoSettings(
     epochs=3, step_points=12, enough=1.0, learning_rate=1e-4, save_every_min=1e-9, adapter=AdapterSettings(rank=4)
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _libraries_are_no_garbage() -> Iterator[None]:
-    """A trainer collects garbage at its end, and looking through all libraries takes longer than training here."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
+_libraries_are_no_garbage = pytest.fixture(scope="module", autouse=True)(frozen_libraries)
 
 
 def a_path(name: str, length: int, *positions: int, prompt_length: int = 1) -> TokenPreferences:
@@ -57,12 +53,6 @@ def many_paths() -> list[TokenPreferences]:
     return [a_path(f"g{number:02}", 6 + 3 * (number % 8), 2, 5, 5) for number in range(20)]
 
 
-def weights_of(tuned: Tuned) -> Tensor:
-    return torch.cat(
-        [weight.detach().flatten() for weight in tuned.adapted.adapter.parameters() if weight.requires_grad]
-    )
-
-
 def losses_of(tuned: Tuned) -> list[float]:
     return [step.loss for step in tuned.steps]
 
@@ -73,27 +63,8 @@ def trainer_of(model: LanguageModel, paths: list[TokenPreferences], settings: Ft
     return FTPOTrainer(adapted, arguments, paths, paths, settings)
 
 
-def gpt2(**options: Any) -> LanguageModel:
-    """With the dropout that it has by default."""
-    tokenizer = tiny_tokenizer()
-    config = GPT2Config(
-        vocab_size=len(tokenizer),
-        n_embd=32,
-        n_layer=2,
-        n_head=4,
-        n_positions=64,
-        initializer_range=0.4,
-        bos_token_id=1,
-        eos_token_id=2,
-        **options,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return LanguageModel(GPT2LMHeadModel(config), tokenizer, "gpt2")
-
-
-def in_bfloat16(model: LanguageModel) -> LanguageModel:
-    return LanguageModel(copy.deepcopy(model.model).to(torch.bfloat16), model.tokenizer, model.name)
+def dropping() -> LanguageModel:
+    return random_model(gpt2(), "gpt2")
 
 
 # At step 0 the policy is the reference.
@@ -106,7 +77,7 @@ def in_bfloat16(model: LanguageModel) -> LanguageModel:
 def test_an_untouched_adapter_has_not_drifted(
     weights: torch.dtype, dropout: float, kind: str, precision: str, tiny: LanguageModel
 ) -> None:
-    model = tiny if kind == "tiny" else gpt2()
+    model = tiny if kind == "tiny" else dropping()
     model = in_bfloat16(model) if weights == torch.bfloat16 else model
     adapter = AdapterSettings(rank=4, dropout=dropout)
     trainer = trainer_of(model, many_paths(), FtpoSettings.from_user({"precision": precision, "adapter": adapter}))
@@ -135,7 +106,7 @@ def test_dropout_of_the_model_itself_is_not_drift() -> None:
     """GPT-2 drops a tenth of everything in training; the reference does not, and the tethers are slack at first."""
     losses = [
         train_ftpo(
-            gpt2(),
+            dropping(),
             [a_path("g", 30, 8, 20)],
             SETTINGS.model_copy(update={"epochs": 1, "tether": weight, "tether_each": weight, "each_slack": 0.0}),
         )
@@ -152,9 +123,9 @@ def test_dropout_of_the_adapter_is_in_training_alone_and_drawn_by_the_seed(tiny:
         train_ftpo(tiny, many_paths(), settings, seed)
         for settings, seed in ((dropped, 0), (dropped, 0), (dropped, 1), (SETTINGS, 0))
     )
-    assert torch.equal(weights_of(first), weights_of(again))
-    assert not torch.equal(weights_of(first), weights_of(other))
-    assert not torch.equal(weights_of(first), weights_of(plain))
+    assert torch.equal(flat_weights(first), flat_weights(again))
+    assert not torch.equal(flat_weights(first), flat_weights(other))
+    assert not torch.equal(flat_weights(first), flat_weights(plain))
     trainer = trainer_of(tiny, many_paths(), dropped)
     moved(trainer.adapted.adapter)
     trainer.adapted.adapter.train()
@@ -216,7 +187,7 @@ def test_a_token_that_the_model_does_not_have_is_refused(tiny: LanguageModel) ->
         train_ftpo(tiny, [path.model_copy(update={"points": (point,)})], SETTINGS)
 
 
-@pytest.mark.parametrize("make", [gpt2, tiny_llama])
+@pytest.mark.parametrize("make", [dropping, tiny_llama])
 def test_a_path_beyond_what_the_model_can_read_is_refused(make: Any) -> None:
     """A model with learned positions has none there; one with rotary ones would say what it never learned to."""
     with pytest.raises((DataError, ModelError), match="600"):
@@ -367,7 +338,7 @@ def test_a_checkpoint_that_was_not_finished_is_passed_over(
         shutil.rmtree(complete)
     resumed = train_ftpo(**given)  # type: ignore[arg-type]
     assert losses_of(resumed) == pytest.approx(losses_of(whole), abs=1e-6)
-    torch.testing.assert_close(weights_of(resumed), weights_of(whole), rtol=0, atol=1e-7)
+    torch.testing.assert_close(flat_weights(resumed), flat_weights(whole), rtol=0, atol=1e-7)
 
 
 def test_what_is_saved_last_says_that_all_is_saved(
@@ -384,7 +355,7 @@ def test_what_is_done_already_is_not_done_again(tiny: LanguageModel, tmp_path: P
     first = train_ftpo(tiny, many_paths(), SETTINGS, folder=tmp_path)
     again = train_ftpo(tiny, many_paths(), SETTINGS, folder=tmp_path)
     assert losses_of(again) == losses_of(first)
-    assert torch.equal(weights_of(again), weights_of(first))
+    assert torch.equal(flat_weights(again), flat_weights(first))
 
 
 # Layers that are left alone.
@@ -441,3 +412,13 @@ def test_a_model_is_left_as_it_was(tiny: LanguageModel) -> None:
     train_ftpo(tiny, many_paths(), SETTINGS)
     assert all(torch.equal(weight, before[name]) for name, weight in network.state_dict().items())
     assert not network.training
+
+
+def test_no_step_is_lost_to_a_rate_of_0(tiny: LanguageModel) -> None:
+    for epochs in (1, 2, 5):
+        tuned = train_ftpo(tiny, many_paths(), SETTINGS.model_copy(update={"epochs": epochs, "warmup": 0.4}))
+        rates = [step.learning_rate for step in tuned.steps]
+        top = rates.index(max(rates))
+        assert max(rates) <= 1e-4
+        assert min(rates) > 0
+        assert rates == sorted(rates[:top]) + sorted(rates[top:], reverse=True)

@@ -13,11 +13,22 @@ def main() -> None:
     except PlanishError as error:
         _leave(error)
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith("planish"):
+        missing = _missing_package(error)
+        if missing is None:
             raise
-        _leave(MissingPackageError(error.name.partition(".")[0]))
+        _leave(MissingPackageError(missing))
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _missing_package(error: BaseException | None) -> str | None:
+    """What is not installed, which may be told only by what the error came of; None where it is part of planish."""
+    while error is not None:
+        if isinstance(error, ModuleNotFoundError) and error.name is not None:
+            package = error.name.partition(".")[0]
+            return None if package == "planish" else package
+        error = error.__cause__
+    return None
 
 
 def _leave(error: PlanishError) -> None:

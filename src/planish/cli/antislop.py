@@ -2,20 +2,19 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from planish.api import RUNS, settings_of_run
 from planish.api import antislop as run_recipe
-from planish.cli.verb import Model
+from planish.cli.run_flags import RUN, Config, Device, Json, Out, Quiet, Seed, any_setting, merged_settings
+from planish.cli.verb import Model, print_json, start_run
 
 if TYPE_CHECKING:
     from planish.recipes.antislop_settings import AntislopSettings
 
 PROMPTS = "Prompts and texts"
 STEPS = "What is done"
-RUN = "The run"
 
 
 @dataclass(frozen=True)
@@ -58,10 +57,8 @@ class AntislopFlags:
     until: Annotated[
         str | None, typer.Option(help="Last stage: write, find, ban, mine, train, prove.", rich_help_panel=STEPS)
     ]
-    seed: Annotated[int | None, typer.Option(help="Of every draw.", rich_help_panel=RUN)]
-    device: Annotated[
-        str | None, typer.Option(help="cpu, cuda or mps. Default: a graphics card, if any.", rich_help_panel=RUN)
-    ]
+    seed: Seed
+    device: Device
     engine: Annotated[
         str | None,
         typer.Option(help="Who writes: local, vllm, or the URL of a server that has the model.", rich_help_panel=RUN),
@@ -69,28 +66,21 @@ class AntislopFlags:
     concurrency: Annotated[
         int | None, typer.Option(help="Texts that a server is asked for at once.", rich_help_panel=RUN)
     ]
-    out: Annotated[Path | None, typer.Option(help="The run's folder; an unfinished run goes on.", rich_help_panel=RUN)]
-    config: Annotated[Path | None, typer.Option(help="Settings in TOML, as a run keeps them.", rich_help_panel=RUN)]
-    set: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="Any setting, such as sampling.top_p=0.9.", rich_help_panel=RUN),
-    ]
-    json: Annotated[bool, typer.Option("--json", help="Print the evidence as JSON.", rich_help_panel=RUN)]
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.", rich_help_panel=RUN)]
+    out: Out
+    config: Config
+    set: Annotated[list[str] | None, any_setting("sampling.top_p=0.9")]
+    json: Json
+    quiet: Quiet
 
     def settings(self, model: str) -> "AntislopSettings":
-        """All settings: those of the file, over them the flags, over them --set."""
-        from planish.config import merge_settings, parse_settings, read_settings
+        """All settings, checked."""
         from planish.recipes.antislop_settings import AntislopSettings
 
-        config = {} if self.config is None else settings_of_run(read_settings(self.config))
-        flags: dict[str, Any] = {key: value for key, value in asdict(self).items() if value not in (None, [])}
-        flags = {key: value for key, value in flags.items() if key not in ("out", "config", "set", "json", "quiet")}
-        if "max_tokens" in flags:
-            flags["sampling"] = {"max_tokens": flags.pop("max_tokens")}
-        return AntislopSettings.from_user(
-            merge_settings(config, flags, {"model": model}, parse_settings(self.set or ()))
-        )
+        flags = asdict(self)
+        max_tokens = flags.pop("max_tokens")
+        if max_tokens is not None:
+            flags["sampling"] = {"max_tokens": max_tokens}
+        return AntislopSettings.from_user(merged_settings(flags, model=model))
 
 
 def antislop(flags: AntislopFlags, model: Model) -> None:
@@ -100,24 +90,12 @@ def antislop(flags: AntislopFlags, model: Model) -> None:
 
 def run_antislop(settings: "AntislopSettings", out: Path | None, *, as_json: bool, quiet: bool) -> None:
     """Start a run or go on with one, and show what came of it."""
-    import json
-    import sys
-
-    from planish.cli.progress import Progress
     from planish.cli.table import show_evidence, show_rules
-    from planish.cli.verb import quieten_libraries
-    from planish.runs.catalogue import new_run_folder
 
-    folder = out or new_run_folder(RUNS, "antislop", settings.model)
-    quieten_libraries()
-    if not quiet:
-        print(f"{settings.model}: {folder}", file=sys.stderr, flush=True)
-    outcome = run_recipe(out=folder, listener=Progress(quiet=quiet), **settings.model_dump(exclude_unset=True))
+    folder, outcome = start_run(run_recipe, "antislop", settings, out, quiet=quiet)
     if as_json:
-        evidence = [line.model_dump() for line in outcome.evidence]
-        print(json.dumps({"evidence": evidence, "notes": [*outcome.notes], "run": str(folder)}))
-        return
-    if outcome.evidence:
+        print_json(outcome, run=str(folder))
+    elif outcome.evidence:
         show_evidence(outcome)
         print(f"\nreport: {folder / 'report.html'}")
     else:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 class Progress:
     """A line a stage; where there is a terminal, one that is written over while the stage goes on."""
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, title: str = "", *, quiet: bool = False) -> None:
+        self._title = title
         self._quiet = quiet
         self._expected = 0
         self._began = time.monotonic()
@@ -23,7 +24,9 @@ class Progress:
         if self._quiet:
             return
         rows = int(event.figures.get("rows", 0))
-        if event.kind == "expect":
+        if event.kind == "start" and self._title:
+            self._write(self._title, stays=True)
+        elif event.kind == "expect":
             self._expected = rows
         elif event.kind == "begin":
             self._began, self._done_before = time.monotonic(), rows

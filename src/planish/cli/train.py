@@ -2,13 +2,13 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from planish.api import RUNS, settings_of_run
 from planish.api import train_model as run_recipe
-from planish.cli.verb import Model
+from planish.cli.run_flags import RUN, Config, Device, DryRun, Json, Out, Quiet, Seed, any_setting, merged_settings
+from planish.cli.verb import Model, print_json, quieten_libraries, start_run
 from planish.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from planish.train.estimate import Estimate
 
 MADE = "What is made of it"
-RUN = "The run"
-# Flags that are no settings.
-OWN = ("out", "config", "set", "json", "quiet", "dry_run")
 
 Tuner = Annotated[Literal["ftpo", "dpo", "sft"], typer.Argument(help="How: by points, by pairs of texts, by texts.")]
 Data = Annotated[str, typer.Argument(metavar="DATA", help="JSONL of points, pairs or FTPO rows; or a run.")]
@@ -42,33 +39,20 @@ class TrainFlags:
         bool | None, typer.Option("--private/--public", help="Who may see it there.", rich_help_panel=MADE)
     ]
     four_bit: Annotated[bool | None, typer.Option("--four-bit", help="Keep the model in 4 bits.", rich_help_panel=RUN)]
-    seed: Annotated[int | None, typer.Option(help="Of every draw.", rich_help_panel=RUN)]
-    device: Annotated[
-        str | None, typer.Option(help="cpu, cuda or mps. Default: a graphics card, if any.", rich_help_panel=RUN)
-    ]
-    out: Annotated[Path | None, typer.Option(help="The run's folder; an unfinished run goes on.", rich_help_panel=RUN)]
-    config: Annotated[Path | None, typer.Option(help="Settings in TOML, as a run keeps them.", rich_help_panel=RUN)]
-    set: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="Any setting, such as ftpo.epochs=2.", rich_help_panel=RUN),
-    ]
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what it will take, and do nothing.", rich_help_panel=RUN)
-    ]
-    json: Annotated[bool, typer.Option("--json", help="Print the evidence as JSON.", rich_help_panel=RUN)]
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.", rich_help_panel=RUN)]
+    seed: Seed
+    device: Device
+    out: Out
+    config: Config
+    set: Annotated[list[str] | None, any_setting("ftpo.epochs=2")]
+    dry_run: DryRun
+    json: Json
+    quiet: Quiet
 
     def settings(self, tuner: str, data: str, model: str) -> "TrainSettings":
-        """All settings: those of the file, over them the flags, over them --set."""
-        from planish.config import merge_settings, parse_settings, read_settings
+        """All settings, checked."""
         from planish.recipes.train_settings import TrainSettings
 
-        config = {} if self.config is None else settings_of_run(read_settings(self.config))
-        flags: dict[str, Any] = {
-            key: value for key, value in asdict(self).items() if value is not None and key not in OWN
-        }
-        named = {"tuner": tuner, "data": data, "model": model}
-        return TrainSettings.from_user(merge_settings(config, flags, named, parse_settings(self.set or ())))
+        return TrainSettings.from_user(merged_settings(asdict(self), tuner=tuner, data=data, model=model))
 
 
 def train(flags: TrainFlags, tuner: Tuner, data: Data, model: Model) -> None:
@@ -82,29 +66,18 @@ def train(flags: TrainFlags, tuner: Tuner, data: Data, model: Model) -> None:
 
 def run_train(settings: "TrainSettings", out: Path | None, *, as_json: bool, quiet: bool) -> None:
     """Start a run or go on with one, and show what came of it."""
-    import json
     import os
-    import sys
 
-    from planish.cli.progress import Progress
     from planish.cli.table import show_evidence
-    from planish.cli.verb import quieten_libraries
     from planish.recipes.train import is_main_process
-    from planish.runs.catalogue import new_run_folder
 
     if out is None and os.environ.get("WORLD_SIZE", "1") != "1":
         raise UsageError("several processes must know where the run is", "add --out FOLDER")
-    folder = out or new_run_folder(RUNS, "train", settings.model)
-    quieten_libraries()
-    quiet = quiet or not is_main_process()
-    if not quiet:
-        print(f"{settings.model}: {folder}", file=sys.stderr, flush=True)
-    outcome = run_recipe(out=folder, listener=Progress(quiet=quiet), **settings.model_dump(exclude_unset=True))
+    folder, outcome = start_run(run_recipe, "train", settings, out, quiet=quiet or not is_main_process())
     if not is_main_process():
         return
     if as_json:
-        evidence = [line.model_dump() for line in outcome.evidence]
-        print(json.dumps({"evidence": evidence, "notes": [*outcome.notes], "run": str(folder)}))
+        print_json(outcome, run=str(folder))
         return
     if outcome.evidence:
         show_evidence(outcome)
@@ -118,7 +91,6 @@ def show_estimate(settings: "TrainSettings", *, as_json: bool) -> None:
     import json
 
     from planish.api import estimate_training
-    from planish.cli.verb import quieten_libraries
     from planish.recipes.train import is_main_process
 
     quieten_libraries()

@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from planish.api import RUNS
 from planish.cli.command import add_verb
 from planish.errors import UsageError
 
 if TYPE_CHECKING:
+    from planish.config import Settings
     from planish.models.language_model import LanguageModel
     from planish.recipes.engine_settings import EngineSettings
     from planish.recipes.outcome import Outcome
     from planish.records.prompt import Prompt
     from planish.steer.sampling import Sampling
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="A folder, a Hub id, or tiny (a random tiny Llama).")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A folder, a Hub id, bundled, or a run.")]
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Run:
         """
         from planish.cli.table import show_evidence
         from planish.models.loading import load_model
+        from planish.recipes.made_model import made_model
         from planish.records.prompt import opening
         from planish.records.prompt_file import read_prompts
 
@@ -73,13 +76,12 @@ class Run:
         self._make_folder()
         started = time.monotonic()
         print(f"{' and '.join(models)}, {len(prompts[: self.limit])} prompts …", file=sys.stderr, flush=True)
-        loaded = [load_model(name, self.device) for name in models]
+        loaded = [load_model(made_model(name, RUNS), self.device) for name in models]
         outcome = recipe(loaded, prompts[: self.limit], sampling)
         if self.out is not None:
             outcome.save(self.out)
         if self.json:
-            evidence = [line.model_dump() for line in outcome.evidence]
-            print(json.dumps({"evidence": evidence, "notes": [*outcome.notes]}))
+            print_json(outcome)
         else:
             show_evidence(outcome)
         saved = f", saved to {self.out}" if self.out is not None else ""
@@ -111,6 +113,31 @@ def recipe_verb(app: typer.Typer, verb: Callable[..., None], samples: int, max_t
     """Add a verb to the command line, with all flags of `Run` behind its own."""
     defaults = {"samples": samples, "max_tokens": max_tokens, "seed": 0, "device": "cpu", "json": False}
     add_verb(app, verb, Run, {**defaults, "engine": "local", "concurrency": 8})
+
+
+def start_run(
+    recipe: "Callable[..., Outcome]", name: str, settings: "Settings", out: Path | None, *, quiet: bool
+) -> "tuple[Path, Outcome]":
+    """Start a run of a recipe of this name, or go on with the one in `out`: its folder, and what came of it.
+
+    Raises:
+        PlanishError: whatever the user can mend.
+    """
+    from planish.cli.progress import Progress
+    from planish.runs.catalogue import new_run_folder
+
+    given = settings.model_dump(exclude_unset=True)
+    folder = out or new_run_folder(RUNS, name, given["model"])
+    quieten_libraries()
+    return folder, recipe(out=folder, listener=Progress(f"{given['model']}: {folder}", quiet=quiet), **given)
+
+
+def print_json(outcome: "Outcome", **more: str) -> None:
+    """Print the evidence, the notes and where the model is for programs, and nothing else."""
+    evidence = [line.model_dump() for line in outcome.evidence]
+    if outcome.adapter is not None:
+        more |= {"model": str(outcome.adapter.parent), "adapter": str(outcome.adapter)}
+    print(json.dumps({"evidence": evidence, "notes": [*outcome.notes], **more}))
 
 
 def quieten_libraries() -> None:

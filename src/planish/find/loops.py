@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from planish.find.presence import presence_scores
 from planish.records.score import Failure, Sample, Score
 from planish.text.loops import (
     LEAST_CHARS,
@@ -12,7 +13,6 @@ from planish.text.loops import (
 )
 from planish.text.matcher import Matcher
 from planish.text.span import Span
-from planish.text.words import words
 
 
 class Loops:
@@ -32,19 +32,7 @@ class Loops:
 
     def score(self, samples: Sequence[Sample]) -> list[Score | Failure]:
         """1 for a text with a loop in it, 0 for any other."""
-        found = self.locate([sample.text for sample in samples])
-        return [
-            Score(
-                generation_id=sample.generation_id,
-                behaviour=self.name,
-                version=self.version,
-                value=float(bool(spans)),
-                hits=len(spans),
-                words=len(words(sample.text)),
-                spans=tuple(spans),
-            )
-            for sample, spans in zip(samples, found, strict=True)
-        ]
+        return presence_scores(self, samples)
 
     def locate(self, texts: Sequence[str]) -> list[list[Span]]:
         """From where the second occurrence begins to where it is a loop."""

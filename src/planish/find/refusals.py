@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 import re2
 
+from planish.find.presence import presence_scores
 from planish.records.score import Failure, Sample, Score
 from planish.text.span import Span
-from planish.text.words import fold, words
+from planish.text.words import fold
 
 # A refusal says so at once: in the first sentences, not in the middle of a story.
 OPENING_CHARS = 200
@@ -44,19 +45,7 @@ class Refusals:
 
     def score(self, samples: Sequence[Sample]) -> list[Score | Failure]:
         """1 for a refusal, 0 for anything else."""
-        found = self.locate([sample.text for sample in samples])
-        return [
-            Score(
-                generation_id=sample.generation_id,
-                behaviour=self.name,
-                version=self.version,
-                value=float(bool(spans)),
-                hits=len(spans),
-                words=len(words(sample.text)),
-                spans=tuple(spans),
-            )
-            for sample, spans in zip(samples, found, strict=True)
-        ]
+        return presence_scores(self, samples)
 
     def locate(self, texts: Sequence[str]) -> list[list[Span]]:
         """The words that refuse; at most one span in a text."""

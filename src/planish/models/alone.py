@@ -43,6 +43,17 @@ def reason_to_read_alone(model: "LanguageModel") -> str:
     return _by_its_config(model) or _by_trial(model, half, plain, slack)
 
 
+def batch_bound_angles(model: "LanguageModel") -> str:
+    """The kind of its rotary angles that depend on the longest row of a pass; empty if there are none.
+
+    With these, not even rows that are padded on the right can share a pass: all else that looks back never meets what
+    stands to the right of it.
+    """
+    ropes = getattr(model.model.config.get_text_config(), "rope_parameters", None) or {}
+    types = {rope.get("rope_type") for rope in (ropes, *ropes.values()) if isinstance(rope, dict)}
+    return min((kind for kind in BATCH_BOUND_ROPES if kind in types), default="")
+
+
 def _by_its_config(model: "LanguageModel") -> str:
     """What is known to depend on more than a short trial shows."""
     config: Any = model.model.config.get_text_config()
@@ -51,11 +62,8 @@ def _by_its_config(model: "LanguageModel") -> str:
         return f"it has {', '.join(sorted(other)) or 'a recurrent state'}"
     if getattr(config, "attention_types", None):
         return "its attention has a window of columns instead of positions"
-    ropes = getattr(config, "rope_parameters", None) or {}
-    types = {rope.get("rope_type") for rope in (ropes, *ropes.values()) if isinstance(rope, dict)}
-    if batch_bound := types & BATCH_BOUND_ROPES:
-        return f"it has {batch_bound.pop()} rotary angles"
-    return ""
+    angles = batch_bound_angles(model)
+    return f"it has {angles} rotary angles" if angles else ""
 
 
 def _by_trial(model: "LanguageModel", half: int, plain: Tensor, slack: float) -> str:

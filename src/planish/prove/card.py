@@ -18,6 +18,7 @@ from planish.records.evidence import Evidence
 
 # The Hub refuses anything else as a base model, and a folder's path is nobody's business.
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+NOTHING_MEASURED = "What it does was not measured: `planish prove BEFORE AFTER` compares it with the model before."
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
 
@@ -27,28 +28,34 @@ def model_card(base: str, recipe: str, evidence: Sequence[Evidence], reproduce: 
     Args:
         base: the model before: a Hub id, or a folder, which is not named.
         recipe: what was done to it.
-        evidence: the table, headline first.
+        evidence: the table, headline first; where there is none, the card says so.
         reproduce: the command.
         licence: a sentence on the licence.
     """
     is_on_hub = _HUB_ID.fullmatch(base) is not None
     named = base if is_on_hub else base.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    worse = [f"- {_plain(worse_sentence(line))}" for line in got_worse(evidence)]
     parts = [
         _metadata(base if is_on_hub else None, recipe),
         f"# {_plain(named)}, after planish {_plain(recipe)}",
-        _plain(verdict_sentence(evidence)),
-        _table(evidence),
-        "n counts what stands under “on”. Prompts, seeds and sampling are the same before and after; the intervals are "
-        "paired bootstraps.",
-        "## What got worse",
-        "\n".join(worse) or "None of these figures surely got worse or left its margin.",
+        *(_measured(evidence) if evidence else [NOTHING_MEASURED]),
         "## How to reproduce",
         _code(reproduce),
         "## Licence",
         _plain(licence),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _measured(evidence: Sequence[Evidence]) -> list[str]:
+    worse = [f"- {_plain(worse_sentence(line))}" for line in got_worse(evidence)]
+    return [
+        _plain(verdict_sentence(evidence)),
+        _table(evidence),
+        "n counts what stands under “on”. Prompts, seeds and sampling are the same before and after; the intervals are "
+        "paired bootstraps.",
+        "## What got worse",
+        "\n".join(worse) or "None of these figures surely got worse or left its margin.",
+    ]
 
 
 def _metadata(base: str | None, recipe: str) -> str:

@@ -54,10 +54,10 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class FrontPoint(NamedTuple):
-    """One adapter strength: how much slop is left, with its 95 % bounds, and how far the model has moved for it."""
+    """One adapter strength: what is left of what was to go, with its 95 % bounds, and how far the model has moved."""
 
     strength: float
-    slop_per_1k_words: float
+    hits_per_1k_words: float
     low: float
     high: float
     kl_per_token: float
@@ -109,15 +109,15 @@ def changes_svg(evidence: Sequence[Evidence]) -> str:
     return str(picture)
 
 
-def front_svg(points: Sequence[FrontPoint]) -> str:
-    """What each strength of the adapter buys and costs: slop left against distance moved."""
+def front_svg(points: Sequence[FrontPoint], what: str = "slop") -> str:
+    """What each strength of the adapter buys and costs: how much is left of what was to go against distance moved."""
     ordered = sorted(points, key=lambda point: point.strength)
     said = "; ".join(
-        f"strength {number(point.strength)}: {number(point.slop_per_1k_words)} per 1,000 words "
+        f"strength {number(point.strength)}: {number(point.hits_per_1k_words)} per 1,000 words "
         f"({number(point.low)} to {number(point.high)}), {number(point.kl_per_token)} nats a token"
         for point in ordered
     )
-    picture = Picture("front", 400, "Slop left against distance from the model before, by adapter strength", said)
+    picture = Picture("front", 400, f"{what} left against distance from the model before, by adapter strength", said)
     across = nice_ticks(0.0, max((point.kl_per_token for point in ordered), default=0.0))
     upward = nice_ticks(0.0, max((point.high for point in ordered), default=0.0))
     x, y = Scale(across[0], across[-1], LEFT, RIGHT), Scale(upward[0], upward[-1], 330, 44)
@@ -125,9 +125,9 @@ def front_svg(points: Sequence[FrontPoint]) -> str:
         picture.level(y.at(tick), number(tick), "grid" if tick else "zero")
     for tick in across:
         picture.text(x.at(tick), 350, number(tick), "faint", "middle")
-    picture.text(16, 26, "slop per 1,000 words", "faint")
+    picture.text(16, 26, f"{what} per 1,000 words", "faint")
     picture.text(410, 380, "distance from the model before (KL, nats a token)", "faint", "middle")
-    places = [(x.at(point.kl_per_token), y.at(point.slop_per_1k_words)) for point in ordered]
+    places = [(x.at(point.kl_per_token), y.at(point.hits_per_1k_words)) for point in ordered]
     picture.path(places, "link")
     for point, (across_at, up_at) in zip(ordered, places, strict=True):
         picture.line((across_at, y.at(point.low)), (across_at, y.at(point.high)), "mark better")

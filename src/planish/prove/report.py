@@ -96,6 +96,7 @@ def report_html(  # noqa: PLR0913 - the page has as many parts
     evidence: Sequence[Evidence],
     *,
     front: Sequence[FrontPoint] | None = None,
+    front_of: str = "slop",
     rules: Sequence[BanRule] = (),
     examples: Sequence[Example] = (),
     iterations: Sequence[Mapping[str, object]] = (),
@@ -117,6 +118,7 @@ def report_html(  # noqa: PLR0913 - the page has as many parts
         rules: what was found, most overused first.
         examples: texts of held-out prompts.
         iterations: a row each, with the same keys; the keys head the columns.
+        front_of: what each strength was to take away.
         steps: the course of the training.
         checks: what held-out points said on the way.
         gaps: how far each point moved.
@@ -134,7 +136,8 @@ def report_html(  # noqa: PLR0913 - the page has as many parts
         # All pictures escape what they show.
         changes=Markup(changes_svg(evidence)),
         without_change=[line for line in evidence if line.change is None],
-        front=Markup(front_svg(front)) if front else None,
+        front=Markup(front_svg(front, front_of)) if front else None,
+        front_of=front_of,
         front_points=front or (),
         rules_open=rules[:RULES_OPEN],
         rules_folded=rules[RULES_OPEN:],

@@ -15,14 +15,15 @@ from planish.prove.evidence import samples_of, score_all
 from planish.prove.plot import before_after_svg
 from planish.prove.slop_evidence import antislop_evidence, slop_rate
 from planish.recipes.antislop_inputs import AntislopInputs, read_inputs
-from planish.recipes.antislop_report import card, iteration_row, iterations_csv, report, rules_jsonl
-from planish.recipes.antislop_rows import pairs_of, points_of
+from planish.recipes.antislop_report import card, iteration_row, iterations_csv, report, rules_jsonl, target_name
+from planish.recipes.antislop_rows import counted, pairs_of, points_of, refuse_unmet, write_for_others
 from planish.recipes.antislop_settings import STAGES, AntislopSettings
 from planish.recipes.engine_settings import LOCAL
 from planish.recipes.outcome import Outcome
 from planish.recipes.strength import at_strength, weakest_enough
 from planish.recipes.texts import write_texts
-from planish.recipes.training import ADAPTER, CHECKPOINTS, Training, read_training, write_training
+from planish.recipes.trained_model import ADAPTER, save_trained
+from planish.recipes.training import CHECKPOINTS, Training, checkpoint_folder, read_training, write_training
 from planish.recipes.writer import TextEngine, Writer
 from planish.records.evidence import Evidence
 from planish.records.generation import Generation, successes
@@ -78,7 +79,9 @@ def antislop(
     # Where to stop is no part of it: a run that ended early goes on to its end.
     config = {**settings.model_dump(mode="json", exclude={"until"}), "fingerprint": given.fingerprint}
     # What has had no effect yet may change: less memory for the training, or more patience.
-    changeable = ("max_failures", "concurrency", *(() if is_finished(folder, "train") else ("ftpo",)))
+    changeable = ["max_failures", "concurrency"]
+    changeable += [] if is_finished(folder, "model") else ["gguf"]
+    changeable += [] if is_finished(folder, "train") else [settings.tuner]
     with Writer(given.model, settings, settings.sampling, given.prompts.used, folder / SERVER_LOG) as writer:
         writer.engine([Ban(Slop(given.rules))])  # what no server can do is refused now
         with Run.start(folder, "antislop", config, {}, listener, changeable) as run:
@@ -137,6 +140,8 @@ class _Antislop:
         rules = self.run.rows_at_once("find", BanRule, lambda: [*self.given.rules, *self._overused(plain)])
         if not rules and self.given.behaviour is None:
             raise DataError(f"nothing is overused in {len(plain)} texts", "give more prompts, or more --samples")
+        if self.settings.own_only:
+            refuse_unmet(self._unwanted(Slop(rules)), self._answers(plain))
         self.rows["bans"] = rules
         self.run.file("bans.jsonl", rules_jsonl(rules))
         self.iterations.append(iteration_row(0, Slop(rules), rules, self.index, self._samples(plain), plain))
@@ -190,22 +195,22 @@ class _Antislop:
             return self.run.rows_at_once("mine", CompletionPreference, lambda: pairs_of(self.used, *texts))
         mine = self.settings.mine
         points = self.run.rows_at_once("mine", TokenPreferences, lambda: points_of(self.given.subject, *texts, mine))
-        self.notes.append(f"preference points: {sum(len(path.points) for path in points)} on {len(points)} paths")
+        self.notes.append(counted(points))
+        self.notes.append(write_for_others(self.run.path, points, self.given.subject))
         return points
 
     def _train(self, preferences: Sequence[TokenPreferences] | Sequence[CompletionPreference]) -> Adapted:
-        checkpoints = self.run.path / CHECKPOINTS
-        folder = self.run.folder("train", partial(self._tune, preferences, checkpoints))
-        shutil.rmtree(checkpoints, ignore_errors=True)
-        self.trained = read_training(folder)
+        folder = self.run.folder("train", partial(self._tune, preferences))
+        shutil.rmtree(self.run.path / CHECKPOINTS, ignore_errors=True)
+        self.trained, self.adapter = read_training(folder), folder / ADAPTER
         self.notes += [f"training: {line}" for line in (*self.trained.choices, self.trained.ended)]
         # Read back also what was just trained: a run that was killed goes on with the very same weights.
-        return load_adapter(self.given.subject, folder / ADAPTER)
+        return load_adapter(self.given.subject, self.adapter)
 
-    def _tune(
-        self, preferences: Sequence[TokenPreferences | CompletionPreference], checkpoints: Path, folder: Path
-    ) -> None:
+    def _tune(self, preferences: Sequence[TokenPreferences | CompletionPreference], folder: Path) -> None:
         subject, seed = self.given.subject, self.settings.seed
+        is_ftpo = self.settings.tuner == "ftpo"
+        checkpoints = checkpoint_folder(self.run.path, self.settings.ftpo if is_ftpo else self.settings.dpo)
         points = [row for row in preferences if isinstance(row, TokenPreferences)]
         if points:
             tuned = train_ftpo(subject, points, self.settings.ftpo, seed, checkpoints)
@@ -221,7 +226,8 @@ class _Antislop:
         """
         firsts = [text for text in plain if text.sample == 0]
         own = self.given.behaviour
-        aim: Locatable = slop if slop.rules or own is None else own
+        rules = [rule for rule in slop.rules if rule.overuse] if self.settings.target == "human" else slop.rules
+        aim: Locatable = Slop(rules) if slop.rules or own is None else own
         strengths = self.settings.front
 
         def lines(first: int) -> Iterator[list[Evidence]]:
@@ -233,14 +239,15 @@ class _Antislop:
 
         self.run.say("expect", rows=2 * len(strengths))
         front = self.run.rows("front", Evidence, lines)
-        strength, reason = weakest_enough(strengths, front[::2], self.settings.target, slop.rules)
+        strength, reason = weakest_enough(strengths, front[::2], self.settings.target, rules, target_name(slop, own))
         self.notes.append(reason)
         return strength, front
 
     def _gaps(self, tuned: LanguageModel, preferences: Sequence[Any]) -> list[PointGap]:
         """How far each point is apart before and after; pairs of texts have none."""
         points = [row for row in preferences if isinstance(row, TokenPreferences)]
-        return self.run.rows_at_once("gaps", PointGap, lambda: point_gaps(self.given.subject, tuned, points))
+        before, ftpo = self.given.subject, self.settings.ftpo
+        return self.run.rows_at_once("gaps", PointGap, lambda: point_gaps(before, tuned, points, ftpo))
 
     # Prove it: plain sampling from both models, on prompts that none of the above has seen.
 
@@ -256,8 +263,8 @@ class _Antislop:
         self.notes.append(f"slop_index: {shared} of its {len(self.index.rules)} entries are also on the list aimed at")
 
         def save(folder: Path) -> None:
-            tuned.save(folder)
-            adapted.save(folder / "adapter", strength)
+            name = self.settings.tune_model or self.settings.model
+            save_trained(folder, name, adapted, self.adapter, strength, gguf=self.settings.gguf)
             (folder / "README.md").write_text(card(self.settings, evidence), encoding="utf-8")
 
         folder = self.run.folder("model", save)
@@ -278,16 +285,19 @@ class _Antislop:
         self.run.file("report.html", page)
         self.run.file("before_after.svg", before_after_svg(evidence))
         self.run.finish()
-        return Outcome(evidence, tuned, self.rows, self.notes, folder=self.run.path, adapter=folder / "adapter")
+        return Outcome(evidence, tuned, self.rows, self.notes, folder=self.run.path, adapter=folder / ADAPTER)
 
     def _evidence(
         self, tuned: LanguageModel, slop: Slop, before: Sequence[Generation], after: Sequence[Generation]
     ) -> list[Evidence]:
+        own, aimed_at = self.given.behaviour, slop if slop.rules else None
         evidence = antislop_evidence(
-            self.given.subject, tuned, self.held_out, before, after, slop, self.index, self.given.reference
+            self.given.subject, tuned, self.held_out, before, after, aimed_at, self.index, self.given.reference
         )
-        own = self.given.behaviour
-        return evidence if own is None else [*evidence, slop_rate(own.name, own, self.held_out, before, after)]
+        if own is not None:
+            # Second where there is a list: what was aimed at stands before all that only guards.
+            evidence.insert(int(aimed_at is not None), slop_rate(own.name, own, self.held_out, before, after))
+        return evidence
 
     # What all stages share.
 

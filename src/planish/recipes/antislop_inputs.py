@@ -22,6 +22,7 @@ from planish.records.prompt_file import read_prompts
 from planish.records.prompt_split import Split, split_prompts
 from planish.records.rule import BanRule
 from planish.text.rules import RuleMatcher
+from planish.train.gguf import find_converter
 
 # Requests for stories.
 OWN_PROMPTS = "story_requests.txt"
@@ -80,6 +81,10 @@ def read_inputs(
     behaviour = None if settings.behaviour is None else cast(Bannable, load_behaviour(settings.behaviour, Bannable))
     if settings.own_only and not rules and behaviour is None:
         raise UsageError("nothing of your own is there, and nothing else is looked for", "add --ban or --behaviour")
+    if settings.own_only and settings.target == "human":
+        raise UsageError("nobody knows how often people write what is only yours", "give a share: --set target=0.85")
+    if settings.gguf is not None:
+        find_converter()
     reference = reference_passages(None if settings.reference_text is None else Path(settings.reference_text))
     human = HumanProfile.bundled() if settings.baseline is None else _baseline(settings.baseline)
     model = model or load_model(settings.model, settings.device)

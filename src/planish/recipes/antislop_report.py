@@ -4,7 +4,9 @@ import csv
 import io
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
+from planish.find.behaviour import Bannable
 from planish.find.slop import Slop
 from planish.prove.card import model_card
 from planish.prove.plot import FrontPoint
@@ -21,6 +23,8 @@ from planish.runs.toml import written
 from planish.text.words import words
 
 EXAMPLES = 24
+# Settings that may name a file or a folder.
+FILES = ("model", "tune_model", "prompts", "baseline", "ban", "behaviour", "index", "reference_text")
 LICENCE = "The licence of the model before holds; planish adds none of its own."
 
 
@@ -98,6 +102,7 @@ def report(  # noqa: PLR0913 - a run has as many parts
         f"{settings.samples} texts each of at most {settings.sampling.max_tokens} tokens",
         evidence,
         front=front_points(front),
+        front_of=target_name(slop, given.behaviour),
         rules=slop.rules,
         examples=examples_of(given.prompts.held_out, before, after, slop)[:EXAMPLES],
         steps=training.steps,
@@ -111,9 +116,23 @@ def report(  # noqa: PLR0913 - a run has as many parts
     )
 
 
+def target_name(slop: Slop, own: Bannable | None) -> str:
+    """What was to go, in a word: a behaviour of the user's own, or slop where there is a list."""
+    return "slop" if slop.rules or own is None else own.name.replace("_", " ")
+
+
 def card(settings: AntislopSettings, evidence: Sequence[Evidence]) -> str:
     """The card of the trained model."""
-    return model_card(settings.tune_model or settings.model, "antislop", evidence, reproduce(settings), licence=LICENCE)
+    command = reproduce(_without_folders(settings))
+    return model_card(settings.tune_model or settings.model, "antislop", evidence, command, licence=LICENCE)
+
+
+def _without_folders(settings: AntislopSettings) -> AntislopSettings:
+    """For others to read: files are named, and where they lay is nobody's business."""
+    given = settings.model_dump(include=set(FILES), exclude_none=True)
+    return settings.model_copy(
+        update={key: Path(value).name for key, value in given.items() if Path(value.partition(":")[0]).exists()}
+    )
 
 
 def reproduce(settings: AntislopSettings) -> str:

@@ -8,6 +8,7 @@ from planish.recipes.engine_settings import EngineSettings
 from planish.steer.sampling import Sampling
 from planish.train.dpo import DpoSettings
 from planish.train.ftpo_settings import FtpoSettings
+from planish.train.gguf import GgufType
 
 Stage = Literal["write", "find", "ban", "mine", "train", "prove"]
 STAGES: tuple[Stage, ...] = ("write", "find", "ban", "mine", "train", "prove")
@@ -80,5 +81,7 @@ class AntislopSettings(EngineSettings):
     """The strengths at which the adapter is tried, on the prompts that were learned from; none: it is used whole."""
     target: Annotated[float, Field(gt=0, le=1)] | Literal["human"] = 0.85
     """The weakest adapter is kept that takes this share of the slop away there, or brings it down to what people do."""
+    gguf: GgufType | None = None
+    """Save the trained model as GGUF too, its weights stored as this."""
     until: Stage = "prove"
     """The last stage."""

@@ -33,7 +33,7 @@ def at_strength(
 
 
 def weakest_enough(
-    strengths: Sequence[float], lines: Sequence[Evidence], target: Target, rules: Sequence[BanRule]
+    strengths: Sequence[float], lines: Sequence[Evidence], target: Target, rules: Sequence[BanRule], what: str = "slop"
 ) -> tuple[float, str]:
     """The weakest strength that does enough, and why it was taken; where none does, the strongest.
 
@@ -42,19 +42,27 @@ def weakest_enough(
         lines: for each, how much slop there is before and after.
         target: what is enough.
         rules: the list that was counted, with what people do.
+        what: was counted, in a word.
     """
     if not strengths:
         return 1.0, "adapter strength: 1, as no other was to be tried"
+    strongest = max(strengths)
+    if target == "human" and not rules:
+        return strongest, f"adapter strength: {strongest:g}, as nothing on the list has a human rate to reach"
+    if not lines[0].before:
+        return (
+            strongest,
+            f"adapter strength: {strongest:g}, as there was nothing of {what} to measure by",
+        )
     human = sum(rule.overuse.human_rate_per_1k_words for rule in rules if rule.overuse)
     most = {
         strength: human if target == "human" else (1 - target) * line.before
         for strength, line in zip(strengths, lines, strict=True)
     }
-    aim = f"the human rate, {human:.2g} per 1,000 words" if target == "human" else f"{target:.0%} less slop"
+    aim = f"the human rate, {human:.2g} per 1,000 words" if target == "human" else f"{target:.0%} less {what}"
     left = {strength: line.after for strength, line in zip(strengths, lines, strict=True)}
     enough = [strength for strength in strengths if left[strength] <= most[strength]]
     if not enough:
-        strongest = max(strengths)
         return (
             strongest,
             f"adapter strength: {strongest:g}, the strongest; none came to {aim} ({left[strongest]:.2g} left)",

@@ -11,14 +11,14 @@ from typing import Any
 from peft.helpers import rescale_adapter_scale
 
 from planish.errors import UsageError
-from planish.models.loading import model_folder
 from planish.recipes.outcome import Outcome
 from planish.recipes.train_data import LeftOut
 from planish.recipes.train_evidence import point_evidence
 from planish.recipes.train_inputs import Inputs, read_inputs
 from planish.recipes.train_report import card, data_card, report
 from planish.recipes.train_settings import TrainSettings
-from planish.recipes.training import ADAPTER, CHECKPOINTS, Training, read_training, write_training
+from planish.recipes.trained_model import ADAPTER, save_trained
+from planish.recipes.training import CHECKPOINTS, Training, checkpoint_folder, read_training, write_training
 from planish.records.evidence import Evidence
 from planish.records.preference import CompletionPreference, TokenPreferences
 from planish.records.record import Record, write_records
@@ -31,15 +31,12 @@ from planish.train.dpo import train_dpo
 from planish.train.estimate import Estimate, estimate_ftpo, estimate_rows
 from planish.train.ftpo import train_ftpo
 from planish.train.gaps import point_gaps
-from planish.train.gguf import export_gguf, find_converter
+from planish.train.gguf import find_converter
 from planish.train.hub import push_folder, token_for
-from planish.train.merge import merge_adapter
 from planish.train.sft import Completion, train_sft
 from planish.train.token_pairs import token_pairs
 from planish.train.training import Tuned
 
-# The one model that has no files to be merged into.
-WITHOUT_FILES = "tiny"
 # The loss at the beginning and at the end is the mean of so many steps.
 SEEN_STEPS = 5
 
@@ -65,7 +62,7 @@ def train(settings: TrainSettings, folder: Path, listener: Callable[[RunEvent], 
     settings = given.settings
     if not is_main_process():
         if not is_finished(folder, "train"):
-            _tuned(given, folder / CHECKPOINTS)
+            _tuned(given, folder)
         return Outcome(())
     config = {**settings.model_dump(mode="json"), "fingerprint": given.fingerprint}
     changeable = ["push", "push_data", "private"]
@@ -114,8 +111,10 @@ def _refuse_early(settings: TrainSettings) -> None:
         token_for(repo)
 
 
-def _tuned(given: Inputs, checkpoints: Path) -> Tuned:
+def _tuned(given: Inputs, run: Path) -> Tuned:
     settings, model = given.settings, given.model
+    own = {"ftpo": settings.ftpo, "dpo": settings.dpo, "sft": settings.sft}[settings.tuner]
+    checkpoints = checkpoint_folder(run, own)
     match settings.tuner:
         case "ftpo":
             return train_ftpo(model, given.points, settings.ftpo, settings.seed, checkpoints)
@@ -144,7 +143,9 @@ class _Train:
         adapted = load_adapter(self.given.model, adapter)
         gaps, evidence = self._measure(adapted)
         folder = self.run.folder("model", partial(self._save, adapted, adapter, evidence))
-        if evidence:
+        if not evidence:
+            self.notes.append(f"what it does was not measured: planish prove {self.settings.model} {self.run.path}")
+        else:
             page = report(self.settings, evidence, training, gaps, self.given.fingerprint, self.notes)
             self.run.file("report.html", page)
         self._push(folder, data)
@@ -154,9 +155,8 @@ class _Train:
 
     def _train(self) -> tuple[Training, Path]:
         """How it went, and where the adapter is."""
-        checkpoints = self.run.path / CHECKPOINTS
-        folder = self.run.folder("train", partial(_tune, self.given, checkpoints))
-        shutil.rmtree(checkpoints, ignore_errors=True)
+        folder = self.run.folder("train", partial(_tune, self.given, self.run.path))
+        shutil.rmtree(self.run.path / CHECKPOINTS, ignore_errors=True)
         training = read_training(folder)
         self.notes += [f"training: {line}" for line in (*training.choices, _losses(training.steps), training.ended)]
         return training, folder / ADAPTER
@@ -165,28 +165,26 @@ class _Train:
         """How far each point moved, and what the held-out ones say; pairs of texts have neither."""
         if self.settings.tuner != "ftpo":
             return [], []
-        before, after = self.given.model, adapted.model
+        before, after, ftpo = self.given.model, adapted.model, self.settings.ftpo
         with rescale_adapter_scale(adapted.adapter, self.settings.strength):
-            gaps = self.run.rows_at_once("gaps", PointGap, lambda: point_gaps(before, after, self.given.points))
-            held_out = self.given.held_out
-            evidence = self.run.rows_at_once("evidence", Evidence, lambda: point_evidence(before, after, held_out))
+            gaps = self.run.rows_at_once("gaps", PointGap, lambda: point_gaps(before, after, self.given.points, ftpo))
+            judged = self.given.held_out
+            evidence = self.run.rows_at_once("evidence", Evidence, lambda: point_evidence(before, after, judged, ftpo))
         self.notes.append(f"held out: {_counted(self.given.held_out)}")
         return gaps, evidence
 
     def _save(self, adapted: Adapted, adapter: Path, evidence: Sequence[Evidence], folder: Path) -> None:
         settings = self.settings
-        if settings.merge and settings.model == WITHOUT_FILES:
-            adapted.merged(settings.strength).save(folder)
-        elif settings.merge:
-            merge_adapter(model_folder(settings.model), adapter, folder, settings.strength)
-        if settings.gguf is not None:
-            target = folder / f"model-{settings.gguf}.gguf"
-            export_gguf(folder, target, settings.gguf)
-            # It names places on this machine.
-            target.with_name(f"{target.name}.log").unlink()
-        adapted.save(folder / ADAPTER, settings.strength)
-        if evidence:
-            (folder / "README.md").write_text(card(settings, evidence), encoding="utf-8")
+        save_trained(
+            folder,
+            settings.model,
+            adapted,
+            adapter,
+            settings.strength,
+            merge=settings.merge,
+            gguf=settings.gguf,
+        )
+        (folder / "README.md").write_text(card(settings, evidence), encoding="utf-8")
 
     def _push(self, folder: Path, data: Sequence[Any]) -> None:
         """Upload the model and the rows, where that was asked for."""
@@ -203,13 +201,15 @@ class _Train:
             self.notes.append(f"the rows are at {url}")
 
 
-def _tune(given: Inputs, checkpoints: Path, folder: Path) -> None:
-    write_training(folder, _tuned(given, checkpoints))
+def _tune(given: Inputs, run: Path, folder: Path) -> None:
+    write_training(folder, _tuned(given, run))
 
 
 def _losses(steps: Sequence[TrainingStep]) -> str:
-    first, last = (fmean([step.loss for step in part]) for part in (steps[:SEEN_STEPS], steps[-SEEN_STEPS:]))
-    seen = min(SEEN_STEPS, len(steps))
+    seen = min(SEEN_STEPS, len(steps) // 2)
+    if not seen:
+        return "loss: " + ", ".join(f"{step.loss:.3g} in the only step" for step in steps)
+    first, last = (fmean([step.loss for step in part]) for part in (steps[:seen], steps[-seen:]))
     return f"loss: {first:.3g} in the first {seen} of {len(steps)} steps, {last:.3g} in the last {seen}"
 
 

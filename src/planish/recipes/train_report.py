@@ -39,6 +39,7 @@ def report(
     notes: Sequence[str],
 ) -> str:
     """The page about a finished training, as HTML."""
+    others = {"ftpo", "dpo", "sft"} - {settings.tuner}
     return report_html(
         f"planish train {settings.tuner} {settings.model}",
         f"trained on {Path(settings.data).name}",
@@ -47,7 +48,7 @@ def report(
         checks=training.checks,
         gaps=gaps,
         ended=training.ended,
-        settings={**_flat(settings.model_dump(mode="json", exclude_none=True)), **fingerprint},
+        settings={**_flat(settings.model_dump(mode="json", exclude_none=True, exclude=others)), **fingerprint},
         reproduce=reproduce(settings),
         notes=notes,
     )

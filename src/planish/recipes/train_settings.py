@@ -7,6 +7,7 @@ from pydantic import Field
 from planish.config import Settings
 from planish.train.dpo import DpoSettings
 from planish.train.ftpo_settings import FtpoSettings
+from planish.train.gguf import GgufType
 from planish.train.sft import SftSettings
 
 Tuner = Literal["ftpo", "dpo", "sft"]
@@ -35,7 +36,7 @@ class TrainSettings(Settings):
     """How much of the adapter is measured, saved and merged."""
     merge: bool = True
     """Whether the model is saved with the adapter folded in, beside the adapter alone."""
-    gguf: Literal["f16", "bf16", "f32", "q8_0"] | None = None
+    gguf: GgufType | None = None
     """Save it as GGUF too, its weights stored as this."""
     push: str | None = None
     """The repository on the Hub, owner/name, that the model goes to; by default nothing does."""

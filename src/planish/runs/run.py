@@ -35,7 +35,7 @@ class Run:
         self._stages: list[str] = []
         self._stage = ""
         self._open = ExitStack()
-        self._interrupt = InterruptFlag(lambda: self.say("interrupt"))
+        self._interrupt = InterruptFlag(path, lambda: self.say("interrupt"))
 
     @classmethod
     def start(
@@ -139,7 +139,7 @@ class Run:
                 with explain_refusal(self.path):
                     rows.append(block)
                 self.say("block", **rows.figures)
-                self._stop_if_interrupted()
+                self._interrupt.stop_if_set()
             with explain_refusal(self.path):
                 rows.close()
             self.say("end", **rows.figures)
@@ -157,7 +157,7 @@ class Run:
 
         Raises:
             DataError: the folder of a finished stage was changed.
-            Interrupted: Ctrl+C; a folder at hand is finished first.
+            Interrupted: Ctrl+C; a folder at hand is finished first, or saves what it goes on from.
             PlanishError: the disk is full.
         """
         folder = FolderStage(self._begin(stage))
@@ -169,7 +169,7 @@ class Run:
             with explain_full_disk(self.path):
                 folder.make(make)
             self.say("end")
-            self._stop_if_interrupted()
+            self._interrupt.stop_if_set()
         return folder.made
 
     def file(self, name: str, text: str) -> Path:
@@ -212,12 +212,8 @@ class Run:
 
     def _reopen(self) -> None:
         """There is something to be made, so the end is to be reached anew."""
-        self._stop_if_interrupted()
+        self._interrupt.stop_if_set()
         (self.path / DONE).unlink(missing_ok=True)
-
-    def _stop_if_interrupted(self) -> None:
-        if self._interrupt.is_set:
-            raise Interrupted(self.path)
 
 
 def _refuse_foreign(folder: Path) -> None:

@@ -4,11 +4,12 @@ import copy
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.helpers import rescale_adapter_scale
+from peft.tuners.tuners_utils import BaseTunerLayer
 from pydantic import Field
 from torch import nn
 from transformers.pytorch_utils import Conv1D
@@ -43,8 +44,14 @@ class Adapted(NamedTuple):
     adapter: PeftModel
 
     def merged(self, strength: float = 1.0) -> LanguageModel:
-        """A copy with this much of the adapter folded into its weights; 0 is the model without it."""
-        adapter = copy.deepcopy(self.adapter)
+        """Another model with this much of the adapter folded into its weights; 0 is the model without it.
+
+        Weights that the adapter leaves alone are shared, as in `with_adapter`.
+        """
+        adapted = [layer for layer in self.adapter.modules() if isinstance(layer, BaseTunerLayer)]
+        folded = {id(weight) for layer in adapted for weight in layer.parameters()}
+        shared = {id(weight): weight for weight in self.adapter.parameters() if id(weight) not in folded}
+        adapter = copy.deepcopy(self.adapter, shared)
         with rescale_adapter_scale(adapter, strength):
             adapter.merge_adapter()
         # Folded in already: what is left to do is to take the empty shells away.
@@ -56,11 +63,23 @@ class Adapted(NamedTuple):
             name: weight * strength if "lora_B" in name else weight
             for name, weight in self.adapter.state_dict().items()
         }
-        for config in self.adapter.peft_config.values():
-            if isinstance(config, LoraConfig):
-                # PEFT makes a set of them, whose order is another in every process.
-                config.target_modules = sorted(config.target_modules or ())
-        self.adapter.save_pretrained(str(folder), save_embedding_layers=False, state_dict=weights)
+        tuner: Any = self.adapter.base_model
+        own = tuner.peft_config
+        # PEFT changes the configuration that it writes.
+        tuner.peft_config = written = copy.deepcopy(own)
+        for config in written.values():
+            if isinstance(config, LoraConfig) and isinstance(config.target_modules, set):
+                # Its order is another in every process.
+                config.target_modules = sorted(config.target_modules)
+            if Path(str(config.base_model_name_or_path)).exists():
+                # Where the model lay on this machine says nothing on another.
+                config.base_model_name_or_path = ""
+        try:
+            self.adapter.save_pretrained(str(folder), save_embedding_layers=False, state_dict=weights)
+        finally:
+            tuner.peft_config = own
+        # PEFT's form, nothing of it filled in.
+        (folder / "README.md").unlink(missing_ok=True)
 
 
 def with_adapter(

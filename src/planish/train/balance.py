@@ -71,6 +71,11 @@ class _Candidate:
     key: bytes
 
 
+# What tells groups of points apart, and how many of each may stay: of every one its own number, or the same, or all.
+Group = Callable[[_Candidate], Hashable]
+Most = Mapping[Hashable, int] | int | None
+
+
 def balanced(
     preferences: Sequence[TokenPreferences], settings: BalanceSettings | None = None, seed: int = 0
 ) -> Balanced:
@@ -80,26 +85,28 @@ def balanced(
     """
     settings = settings or BalanceSettings()
     candidates = _candidates(preferences, seed)
-    reasons: Counter[str] = Counter()
-
-    def keep(kept: list[_Candidate], reason: str) -> list[_Candidate]:
-        reasons[reason] += len(candidates) - len(kept)
-        return kept
-
-    candidates = keep([each for each in candidates if _may_stay(each, settings.branches)], "on an abandoned branch")
-    candidates = keep(
-        [each for each in candidates if len(each.point.chosen) >= settings.least_chosen], "too few chosen tokens"
+    allowed = [each for each in candidates if _may_stay(each, settings.branches)]
+    fit = [each for each in allowed if len(each.point.chosen) >= settings.least_chosen]
+    reasons = Counter(
+        {"on an abandoned branch": len(candidates) - len(allowed), "too few chosen tokens": len(allowed) - len(fit)}
     )
-    chosen_taken = _balance_chosen(candidates, settings)
+    chosen_taken = _balance_chosen(fit, settings)
     # Shares are taken of what was there before: a rule and its only token are one thing, and are not cut twice.
-    rejected = _leveled((each.point.rejected for each in candidates), settings.rejected)
-    rules = _leveled((each.point.rule for each in candidates), settings.rules)
-    candidates = keep(_first(candidates, _rejected, rejected), "the rejected token is frequent")
-    candidates = keep(_first(candidates, _rejected, settings.most_per_rejected), "most_per_rejected")
-    candidates = keep(_first(candidates, _rule, rules), "the rule is frequent")
-    candidates = keep(_first(candidates, _rule, settings.most_per_rule), "most_per_rule")
-    candidates = keep(_first(candidates, lambda _: None, settings.most_points), "most_points")
-    return _balanced(preferences, candidates, +reasons, chosen_taken)
+    rejected = _leveled((each.point.rejected for each in fit), settings.rejected)
+    rules = _leveled((each.point.rule for each in fit), settings.rules)
+    limits: list[tuple[str, Group, Most]] = [
+        ("the rejected token is frequent", _rejected, rejected),
+        ("most_per_rejected", _rejected, settings.most_per_rejected),
+        ("the rule is frequent", _rule, rules),
+        ("most_per_rule", _rule, settings.most_per_rule),
+        ("most_points", _all, settings.most_points),
+    ]
+    staying = fit
+    for reason, group, most in limits:
+        kept = _first(staying, group, most)
+        reasons[reason] = len(staying) - len(kept)
+        staying = kept
+    return _balanced(preferences, staying, +reasons, chosen_taken)
 
 
 def _candidates(preferences: Sequence[TokenPreferences], seed: int) -> list[_Candidate]:
@@ -133,6 +140,10 @@ def _rule(candidate: _Candidate) -> Hashable:
     return candidate.point.rule
 
 
+def _all(_: _Candidate) -> Hashable:
+    return None
+
+
 def _leveled(things: Iterable[Hashable], strength: float) -> Mapping[Hashable, int]:
     """How many of each stay; the lower median where there are two, so that it is a whole number."""
     counts = Counter(things)
@@ -143,11 +154,7 @@ def _leveled(things: Iterable[Hashable], strength: float) -> Mapping[Hashable, i
     }
 
 
-def _first(
-    candidates: Iterable[_Candidate],
-    group: Callable[[_Candidate], Hashable],
-    most: Mapping[Hashable, int] | int | None,
-) -> list[_Candidate]:
+def _first(candidates: Iterable[_Candidate], group: Group, most: Most) -> list[_Candidate]:
     """The first ones of each group, at most so many."""
     kept = []
     seen: Counter[Hashable] = Counter()

@@ -5,14 +5,13 @@ Preference Optimization (2024), equation 1; the normalised length: Lambert et al
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from datasets import Dataset
-from peft import PeftModel
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 
@@ -20,9 +19,19 @@ from planish.errors import DataError
 from planish.models.language_model import LanguageModel
 from planish.records.preference import CompletionPreference, TokenPreferences
 from planish.train.adapter import Adapted, with_adapter
+from planish.train.dropout import without_own_dropout
+from planish.train.text_rows import Columns, TextRow, readable
 from planish.train.token_pairs import TokenPair, token_pairs
 from planish.train.training import FiniteTrainer, Tuned, run_trainer, steps_of
-from planish.train.trl_loan import HINT, QuietTrainer, RowSettings, lent, loan_arguments, loan_choices, rule_of_width
+from planish.train.trl_loan import (
+    LentTrainer,
+    RowSettings,
+    lent,
+    loan_arguments,
+    loan_choices,
+    out_of_memory,
+    rule_of_width,
+)
 
 RATE_TIMES_WIDTH = 0.08
 HIGHEST_RATE = 3e-4
@@ -40,17 +49,40 @@ class DpoSettings(RowSettings):
     larger, 2 to 10."""
     epochs: int = Field(default=2, ge=1)
     """Passes over the pairs."""
-    batch_size: int = Field(default=16, ge=1)
-    """Pairs an optimiser step, over all processes."""
 
 
-class _Dpo(FiniteTrainer, QuietTrainer, DPOTrainer):
+class _Dpo(FiniteTrainer, LentTrainer, DPOTrainer):
     """On pairs that are ids already; the reference is the model with its adapter switched off."""
 
-    def __init__(self, adapter: PeftModel, args: DPOConfig, **more: Any) -> None:
-        super().__init__(adapter, args=args, **more)
+    # By `compute_loss`, which knows what the passes of a step have.
+    loss_is_scaled_for_ga = True
+
+    def __init__(self, adapted: Adapted, args: DPOConfig, *given: Any) -> None:
+        super().__init__(adapted, args, *given)
+        self._weights = tuple(self.loss_weights)
         # A copy of the untrained adapter, which would be carried through every step and every checkpoint.
-        adapter.delete_adapter("ref")
+        adapted.adapter.delete_adapter("ref")
+
+    def collated(self, rows: Sequence[Columns]) -> dict[str, Tensor]:
+        """Some pairs as tensors; `counts` are the pairs and the tokens of their chosen sides."""
+        batch = super().collated(rows)
+        batch["counts"] = torch.tensor([len(rows), sum(len(row["chosen_ids"]) for row in rows)])
+        return batch
+
+    def get_batch_samples(self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device) -> Any:
+        """The passes of a step, and the counts of all of them, on all processes."""
+        passes, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        counts = torch.stack([each["counts"] for each in passes]).sum(0).to(device)
+        return passes, self.accelerator.reduce(counts)
+
+    def compute_loss(
+        self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """The loss of a pass: the preference by its pairs, the likelihood by its tokens."""
+        # The mean over processes is taken later.
+        shares = self.accelerator.num_processes * inputs.pop("counts") / num_items_in_batch
+        self.loss_weights = [weight * share for weight, share in zip(self._weights, shares.tolist(), strict=False)]
+        return super().compute_loss(model, inputs, return_outputs)
 
     def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
         """TRL would write an end after every text, cut ones too, and read the texts anew."""
@@ -74,25 +106,33 @@ def train_dpo(
         folder: where checkpoints go, and where a training that was killed goes on from; None: nothing is kept.
 
     Raises:
-        DataError: there is nothing to train on.
+        DataError: there is nothing to train on, or a token is none of the model's.
         ModelError: memory ran out, or the model's chat template refuses a prompt.
         UsageError: the model has no layer that is to be trained.
     """
     settings = settings or DpoSettings()
     pairs = list(token_pairs(model, preferences))
-    if not pairs:
-        raise DataError("there are no pairs to train on", "give at least one preference")
+    rows = readable(model, [_row(pair) for pair in pairs if pair.chosen and pair.rejected])
+    if not rows:
+        raise DataError(
+            f"there are no pairs to train on, of {len(pairs)} given",
+            f"give at least one with two texts that are not empty, of at most {model.context} tokens with their prompt",
+        )
     rate, why = rule_of_width(model, settings, RATE_TIMES_WIDTH, HIGHEST_RATE)
     adapted = with_adapter(model, settings.adapter, seed, head=False)
-    with lent(adapted) as tokenizer, _own_dropout_off(adapted):
+    with lent(adapted) as tokenizer:
+        # It would make the model differ from itself as the reference.
+        without_own_dropout(adapted.adapter)
         trainer = _Dpo(
-            adapted.adapter,
-            args=DPOConfig(**loan_arguments(adapted.model, settings, seed, rate, folder), **_loss(settings)),
-            train_dataset=Dataset.from_list([_row(pair) for pair in pairs]),
-            processing_class=tokenizer,
+            adapted,
+            DPOConfig(**loan_arguments(adapted.model, settings, seed, rate, folder), **_loss(settings)),
+            rows,
+            settings,
+            tokenizer,
         )
-        ended = run_trainer(trainer, settings.save_every_min if folder else None, HINT)
-    choices = [why, *loan_choices(model, settings)]
+        ended = run_trainer(trainer, settings.save_every_min if folder else None, out_of_memory("dpo"))
+    used = f"{len(rows)} of {len(pairs)} pairs: the others have an empty side, or are longer than the model reads"
+    choices = [why, *loan_choices(model, settings), used if len(rows) < len(pairs) else ""]
     return Tuned(adapted, steps_of(trainer), ended, [choice for choice in choices if choice])
 
 
@@ -108,27 +148,7 @@ def _loss(settings: DpoSettings) -> dict[str, Any]:
     }
 
 
-def _row(pair: TokenPair) -> dict[str, list[int]]:
-    return {
-        "prompt_ids": list(pair.context),
-        "chosen_ids": list(pair.chosen),
-        "rejected_ids": list(pair.rejected),
-    }
-
-
-@contextmanager
-def _own_dropout_off(adapted: Adapted) -> Iterator[None]:
-    """The model's own dropout, unlike its adapter's, would make it differ from itself as the reference."""
-    layers = [
-        layer
-        for name, layer in adapted.adapter.named_modules()
-        if isinstance(layer, nn.Dropout) and "lora_dropout" not in name
-    ]
-    shares = [layer.p for layer in layers]
-    for layer in layers:
-        layer.p = 0.0
-    try:
-        yield
-    finally:
-        for layer, share in zip(layers, shares, strict=True):
-            layer.p = share
+def _row(pair: TokenPair) -> TextRow:
+    context, chosen, rejected = map(list, pair)
+    columns = {"prompt_ids": context, "chosen_ids": chosen, "rejected_ids": rejected}
+    return TextRow(columns, (context + chosen, context + rejected))

@@ -22,9 +22,10 @@ from planish.train.adapter import Adapted, with_adapter
 from planish.train.arguments import ScheduleSettings, in_bfloat16, training_arguments
 from planish.train.ftpo_settings import FtpoSettings
 from planish.train.ftpo_trainer import FTPOTrainer
-from planish.train.passes import Passes, PathSize, packed
+from planish.train.passes import Passes, PathSize, packed, tokens_a_pass
 from planish.train.path_rows import PathRows, collated
 from planish.train.sft import NOT_LEARNED, Completion
+from planish.train.text_rows import row_passes
 from planish.train.trl_loan import RowSettings
 
 # Of each trained number Adam keeps two others in float32.
@@ -86,7 +87,8 @@ def estimate_ftpo(
         UsageError: the model has no layer that is to be trained.
     """
     rows, judged = PathRows(used), PathRows(held_out)
-    passes = Passes(rows.sizes, settings.step_points, settings.pass_tokens, settings.epochs, 1, seed)
+    pass_tokens = tokens_a_pass(model, settings.pass_tokens)
+    passes = Passes(rows.sizes, settings.step_points, pass_tokens, settings.epochs, 1, seed)
     order = [at for at in passes if at]
     largest = max(order, key=lambda at: _tokens(at, rows.sizes))
     adapted = with_adapter(model, settings.adapter, seed)
@@ -98,7 +100,7 @@ def estimate_ftpo(
         points = len(batch["rejected"])
         taken = _taken(model, adapted, settings, lambda: trainer.training_step(adapted.adapter, batch, points))
     tokens = sum(_tokens(at, rows.sizes) for at in order)
-    checked = sum(_tokens(at, judged.sizes) for at in packed(range(len(judged)), judged.sizes, settings.pass_tokens))
+    checked = sum(_tokens(at, judged.sizes) for at in packed(range(len(judged)), judged.sizes, pass_tokens))
     # The reference reads everything once, and each check the held-out paths.
     only_read = tokens + checked * (1 + settings.epochs * settings.checks_an_epoch)
     steps = settings.epochs * passes.steps
@@ -127,7 +129,7 @@ def estimate_rows(
     *,
     has_reference: bool,
 ) -> Estimate:
-    """What training on texts takes, by the log-likelihood of the longest that may be read together.
+    """What training on texts takes, by the log-likelihood of the largest of its passes.
 
     Args:
         model: the model; it is left as it is.
@@ -141,8 +143,12 @@ def estimate_rows(
         UsageError: the model has no layer that is to be trained.
     """
     adapted = with_adapter(model, settings.adapter, seed, head=False)
-    longest = sorted(rows, key=_longest, reverse=True)[: settings.batch_size]
-    ids, labels = (part.to(model.device) for part in _padded([text for row in longest for text in row]))
+    sizes = [PathSize(len(row) * _longest(row), 1) for row in rows]
+    pass_tokens = tokens_a_pass(model, settings.pass_tokens)
+    passes = row_passes([size.tokens for size in sizes], settings.batch_size, pass_tokens, settings.epochs, 1, seed)
+    order = [at for at in passes if at]
+    largest = max(order, key=lambda at: _tokens(at, sizes))
+    ids, labels = (part.to(model.device) for part in _padded([text for at in largest for text in rows[at]]))
 
     def step() -> None:
         with torch.autocast(model.device.type, torch.bfloat16, enabled=in_bfloat16(settings, model.device)):
@@ -154,10 +160,8 @@ def estimate_rows(
 
     with _explained(model):
         taken = _taken(model, adapted, settings, step)
-    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed)).tolist()
-    batches = [order[start : start + settings.batch_size] for start in range(0, len(order), settings.batch_size)]
-    tokens = sum(len(rows[0]) * len(batch) * max(_longest(rows[at]) for at in batch) for batch in batches)
-    steps = settings.epochs * len(batches)
+    tokens = sum(_tokens(at, sizes) for at in order)
+    steps = settings.epochs * passes.steps
     equal_passes = settings.epochs * tokens / ids.numel()
     trained, parameters = _counts(model, adapted)
     return Estimate(
@@ -169,9 +173,9 @@ def estimate_rows(
         epochs=settings.epochs,
         steps=steps,
         memory_bytes=taken.peak_bytes,
-        memory_from=f"{taken.how}, in the log-likelihood of the longest texts of a batch",
+        memory_from=f"{taken.how}, in the log-likelihood of the largest pass",
         time_s=equal_passes * taken.pass_s + steps * taken.step_s,
-        time_from=f"the log-likelihood of the longest texts of a batch takes {taken.pass_s:.2g} s ({WARM_UP}), and all "
+        time_from=f"the log-likelihood of the largest pass takes {taken.pass_s:.2g} s ({WARM_UP}), and all "
         f"{equal_passes:.3g} times that",
     )
 
@@ -273,5 +277,6 @@ def _explained(model: LanguageModel) -> Iterator[None]:
         known = "" if free is None else f" ({free / 1e9:.1f} GB free)"
         raise ModelError(
             f"a single pass does not fit into the memory of {model.device}{known}",
-            "lower ftpo.pass_tokens or batch_size, or --set ftpo.checkpoint_activations=true",
+            "lower pass_tokens, or set checkpoint_activations: --set TUNER.pass_tokens=2048, or "
+            "--set TUNER.checkpoint_activations=true",
         ) from error

@@ -38,6 +38,12 @@ def float32_head(model: LanguageModel) -> Iterator[None]:
         vars(plain).update(before)
 
 
+def float32_logits(model: LanguageModel, states: Tensor) -> Tensor:
+    """The logits of some states, (..., D) to (..., V), by the head in float32."""
+    with float32_head(model):
+        return model.head(states)
+
+
 def _linear(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     def part(hidden: Tensor, rows: Tensor) -> Any:
         return linear(hidden, rows.float())

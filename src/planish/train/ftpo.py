@@ -1,21 +1,22 @@
 """Fitting an adapter to preference points: which are held out, how fast, and when it is enough."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from planish.errors import DataError
+from planish.models.alone import batch_bound_angles
 from planish.models.language_model import LanguageModel
 from planish.records.preference import TokenPreferences
 from planish.records.training import TrainingCheck
 from planish.train.adapter import with_adapter
-from planish.train.arguments import training_arguments
+from planish.train.arguments import in_bfloat16, training_arguments
 from planish.train.balance import balanced
 from planish.train.ftpo_settings import FtpoSettings
 from planish.train.ftpo_trainer import FTPOTrainer
-from planish.train.training import Tuned, run_trainer, steps_of
+from planish.train.training import EnoughError, Tuned, run_trainer, steps_of
 
 # The paths of one text in so many are not trained on.
 HELD_OUT_EVERY = 10
@@ -64,12 +65,15 @@ def train_ftpo(
     adapted = with_adapter(model, settings.adapter, seed)
     arguments = training_arguments(adapted.model, settings, seed, rate, folder)
     if held_out:
-        arguments |= {"eval_strategy": "steps", "eval_steps": 1 / (settings.epochs * settings.checks_an_epoch + 1e-9)}
+        # A share of all steps, which is rounded up. 1 itself would mean every step, and a last bit too much a step more
+        # between two looks.
+        often = 1 / (settings.epochs * settings.checks_an_epoch + 1e-9)
+        arguments |= {"eval_strategy": "steps", "eval_steps": often}
     referee = _Referee(settings, sum(len(path.points) for path in held_out))
     trainer = FTPOTrainer(adapted, TrainingArguments(**arguments), used, held_out, settings, [referee])
     ended = run_trainer(trainer, None if folder is None else settings.save_every_min, OUT_OF_MEMORY)
     adapted.model.model.eval()
-    choices = [counted, reason]
+    choices = [counted, reason, *_choices(model, settings, held_out)]
     checks = [
         TrainingCheck(step=int(entry["step"]), win_rate=entry["eval_win_rate"], drift=entry["eval_drift"])
         for entry in trainer.state.log_history
@@ -130,6 +134,21 @@ def learning_rate(model: LanguageModel, settings: FtpoSettings) -> tuple[float, 
     return rate, f"learning rate: {rate:.2g} = {settings.rate_factor:g} × ({rule})"
 
 
+def _choices(model: LanguageModel, settings: FtpoSettings, held_out: Sequence[TokenPreferences]) -> list[str]:
+    """What else was chosen, and why."""
+    chosen = []
+    if settings.precision == "auto":
+        kind, has_it = (
+            ("bfloat16", "has it") if in_bfloat16(settings, model.device) else ("float32", "has no fast bfloat16")
+        )
+        chosen.append(f"computed in {kind}: {model.device.type} {has_it}")
+    if angles := batch_bound_angles(model):
+        chosen.append(f"one path a pass: the model has {angles} rotary angles, which depend on the longest of a pass")
+    if not held_out:
+        chosen.append(f"fewer than {HELD_OUT_EVERY} texts: none is held out, so nothing ends training early")
+    return chosen
+
+
 class _Referee(TrainerCallback):
     """Judges by points that are not trained on, and ends the training when they are won, or too much else has moved."""
 
@@ -138,12 +157,25 @@ class _Referee(TrainerCallback):
         self._settings = settings
         self._points = points
 
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Where a checkpoint was judged, judge it again: that training was to end is not in it."""
+        for entry in state.log_history:
+            if entry["step"] == state.global_step and "eval_win_rate" in entry:
+                self._judge(entry, state.global_step)
+        if self.reason:
+            # What a callback says of stopping is heard after a step only.
+            raise EnoughError(self.reason)
+
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        wins, drift = (kwargs["metrics"][f"eval_{name}"] for name in ("win_rate", "drift"))
-        at = f"after step {state.global_step}"
+        self._judge(kwargs["metrics"], state.global_step)
+        control.should_training_stop |= bool(self.reason)
+
+    def _judge(self, metrics: Mapping[str, float], step: int) -> None:
+        wins, drift = metrics["eval_win_rate"], metrics["eval_drift"]
         if wins >= self._settings.enough:
-            self.reason = f"{wins:.0%} of {self._points} held-out points were won {at}"
+            self.reason = f"{wins:.0%} of {self._points} held-out points were won after step {step}"
         elif drift > self._settings.most_drift:
             most = self._settings.most_drift
-            self.reason = f"the model had drifted by {drift:.2f} nats a token {at}, more than {most:g}"
-        control.should_training_stop |= bool(self.reason)
+            self.reason = f"the model had drifted by {drift:.2f} nats a token after step {step}, more than {most:g}"

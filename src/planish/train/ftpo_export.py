@@ -121,7 +121,7 @@ class _Writer:
         whole = self._decoded(ids)
         rendered = None
         for text in (whole, "".join(map(self._decoded, parts))):
-            again = list(self._tokens.tokenizer(text, add_special_tokens=False)["input_ids"])
+            again = list(self._tokens.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
             if again == list(ids):
                 return _Rendered(text, is_exact=True)
             if (

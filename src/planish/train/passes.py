@@ -7,6 +7,9 @@ from typing import NamedTuple
 import torch
 from torch.utils.data import Sampler
 
+from planish.models.alone import batch_bound_angles
+from planish.models.language_model import LanguageModel
+
 # Paths of so many steps are sorted by length, so that those read together need little padding.
 SORTED_STEPS = 8
 
@@ -33,8 +36,7 @@ class Passes(Sampler[list[int]]):
         self._sizes = sizes
         self._pass_tokens = pass_tokens
         self._seed = seed
-        points = sum(size.points for size in sizes)
-        self.steps = min(len(sizes), max(1, round(points / step_points)))
+        self.steps = steps_an_epoch(sizes, step_points)
         most = max(len(packed(step, sizes, pass_tokens)) for epoch in range(epochs) for step in self._in_order(epoch))
         self.passes_a_step = -(-most // processes) * processes
 
@@ -82,6 +84,19 @@ class Passes(Sampler[list[int]]):
             else:
                 low = middle + 1
         return packed(step, self._sizes, high)
+
+
+def steps_an_epoch(sizes: Sequence[PathSize], step_points: int) -> int:
+    """How many steps of about so many points there are."""
+    return min(len(sizes), max(1, round(sum(size.points for size in sizes) / step_points)))
+
+
+def tokens_a_pass(model: LanguageModel, pass_tokens: int) -> int:
+    """So many tokens as may be read at once; 1, by which each path is alone, where the longest would bend the others.
+
+    The reference is read in other passes than the policy.
+    """
+    return 1 if batch_bound_angles(model) else pass_tokens
 
 
 def packed(paths: Iterable[int], sizes: Sequence[PathSize], most_tokens: int) -> list[list[int]]:

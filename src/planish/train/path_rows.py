@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from planish.errors import DataError
 from planish.records.preference import TokenPreferences
-from planish.train.ftpo_loss import pack_points
+from planish.train.ftpo_loss import Points, pack_points
 from planish.train.passes import Passes, PathSize, packed
 
 
@@ -76,6 +76,11 @@ def collated(rows: Sequence[PathRow]) -> dict[str, Tensor]:
         parts = [each.split([len(own), len(each) - len(own)]) for each, own in zip(states, points, strict=True)]
         found["reference"] = torch.cat([part[kind] for kind in (0, 1) for part in parts])
     return found
+
+
+def points_of(inputs: Mapping[str, Tensor]) -> Points:
+    """The points of what was `collated`."""
+    return Points(*(inputs[name] for name in Points._fields))
 
 
 def _checked(path: TokenPreferences) -> TokenPreferences:

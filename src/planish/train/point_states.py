@@ -36,7 +36,8 @@ def _states_of(model: LanguageModel) -> Iterator[list[Tensor]]:
         output.last_hidden_state = output.last_hidden_state[:, :1]
         return output
 
-    handle = model.decoder.register_forward_hook(keep)
+    # Where `model.decoder` is but a shell around the one that the model calls, as in OPT, that one.
+    handle = model.model.get_decoder().register_forward_hook(keep)
     try:
         yield kept
     finally:

@@ -29,10 +29,12 @@ class Preset(NamedTuple):
     widest: int | None = None
     source: str = ""
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What it sets, to be merged below what a user sets."""
-        return {**self.tethers, "adapter": self.adapter.model_dump(exclude_unset=True)}
+    def settings(self, rank: int) -> dict[str, Any]:
+        """What it sets, to be merged below what a user sets: an adapter of this rank, and of the scale that it has."""
+        adapter = {**self.adapter.model_dump(exclude_unset=True), "rank": rank}
+        if self.adapter.alpha is not None:
+            adapter["alpha"] = max(1, round(rank * self.adapter.alpha / self.adapter.rank))
+        return {**self.tethers, "rate_factor": self.rate_factor, "adapter": adapter}
 
 
 NO_PRESET = Preset("default", frozenset(), AdapterSettings())
@@ -99,9 +101,9 @@ def with_preset(settings: FtpoSettings, model: LanguageModel) -> tuple[FtpoSetti
     """
     preset, reason = preset_for(model)
     most = max(1, model.width // WIDTH_PER_RANK)
-    limited = {"rank": min(preset.adapter.rank, most)}
-    values = merge_settings(preset.settings, {"rate_factor": preset.rate_factor, "adapter": limited})
-    chosen = FtpoSettings.from_user(merge_settings(values, settings.model_dump(exclude_unset=True)))
+    is_own = "rank" in settings.adapter.model_fields_set
+    rank = settings.adapter.rank if is_own else min(preset.adapter.rank, most)
+    chosen = FtpoSettings.from_user(merge_settings(preset.settings(rank), settings.model_dump(exclude_unset=True)))
     # Said by what came of it: a run that goes on was given every setting.
     if chosen.adapter.rank == most < preset.adapter.rank:
         reason += f"; rank {most} instead of {preset.adapter.rank}, as it is that narrow"

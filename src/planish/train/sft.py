@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from datasets import Dataset
 from pydantic import Field
+from torch import Tensor
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
@@ -15,9 +15,18 @@ from planish.records.generation import Generation
 from planish.records.preference import CompletionPreference
 from planish.records.prompt import Prompt
 from planish.train.adapter import with_adapter
+from planish.train.text_rows import Columns, TextRow, readable
 from planish.train.token_pairs import completion_ids, token_pairs
 from planish.train.training import FiniteTrainer, Tuned, run_trainer, steps_of
-from planish.train.trl_loan import HINT, QuietTrainer, RowSettings, lent, loan_arguments, loan_choices, rule_of_width
+from planish.train.trl_loan import (
+    LentTrainer,
+    RowSettings,
+    lent,
+    loan_arguments,
+    loan_choices,
+    out_of_memory,
+    rule_of_width,
+)
 
 RATE_TIMES_WIDTH = 0.8
 HIGHEST_RATE = 1e-3
@@ -31,8 +40,6 @@ class SftSettings(RowSettings):
 
     epochs: int = Field(default=3, ge=1)
     """Passes over the texts."""
-    batch_size: int = Field(default=16, ge=1)
-    """Texts an optimiser step, over all processes."""
 
 
 class Completion(NamedTuple):
@@ -42,8 +49,15 @@ class Completion(NamedTuple):
     ids: tuple[int, ...]
 
 
-class _Sft(FiniteTrainer, QuietTrainer, SFTTrainer):
+class _Sft(FiniteTrainer, LentTrainer, SFTTrainer):
     """On texts that are ids already."""
+
+    def collated(self, rows: Sequence[Columns]) -> dict[str, Tensor]:
+        """Some texts as tensors; of none, one from which nothing is learned."""
+        batch = super().collated(rows)
+        if not rows:
+            batch["labels"].fill_(NOT_LEARNED)
+        return batch
 
 
 def text_completion(model: LanguageModel, prompt: Prompt, text: str, *, ended: bool) -> Completion:
@@ -79,28 +93,32 @@ def train_sft(
         folder: where checkpoints go, and where a training that was killed goes on from; None: nothing is kept.
 
     Raises:
-        DataError: there is nothing to train on.
+        DataError: there is nothing to train on, or a token is none of the model's.
         ModelError: memory ran out, or the model's chat template refuses a prompt.
         UsageError: the model has no layer that is to be trained.
     """
     settings = settings or SftSettings()
     found = [completion for completion in _completions(model, rows) if completion.ids]
     # In the order in which they came.
-    texts = list(dict.fromkeys(found))
+    texts = readable(model, [_row(completion) for completion in dict.fromkeys(found)])
     if not texts:
-        raise DataError("there are no texts to train on", "give at least one that is not empty")
+        raise DataError(
+            f"there are no texts to train on, of {len(rows)} given",
+            f"give at least one that is not empty, of at most {model.context} tokens with its prompt",
+        )
     rate, why = rule_of_width(model, settings, RATE_TIMES_WIDTH, HIGHEST_RATE)
     adapted = with_adapter(model, settings.adapter, seed, head=False)
     with lent(adapted) as tokenizer:
         trainer = _Sft(
-            adapted.adapter,
-            args=SFTConfig(**loan_arguments(adapted.model, settings, seed, rate, folder), dataset_kwargs=AS_THEY_ARE),
-            train_dataset=Dataset.from_list([_row(text) for text in texts]),
-            processing_class=tokenizer,
+            adapted,
+            SFTConfig(**loan_arguments(adapted.model, settings, seed, rate, folder), dataset_kwargs=AS_THEY_ARE),
+            texts,
+            settings,
+            tokenizer,
         )
-        ended = run_trainer(trainer, settings.save_every_min if folder else None, HINT)
-    once = f"{len(texts)} of {len(rows)} texts: the others are empty, or there twice" if len(texts) < len(rows) else ""
-    choices = [why, *loan_choices(model, settings), once]
+        ended = run_trainer(trainer, settings.save_every_min if folder else None, out_of_memory("sft"))
+    used = f"{len(texts)} of {len(rows)} texts: the others are empty, there twice, or longer than the model reads"
+    choices = [why, *loan_choices(model, settings), used if len(texts) < len(rows) else ""]
     return Tuned(adapted, steps_of(trainer), ended, [choice for choice in choices if choice])
 
 
@@ -117,6 +135,7 @@ def _completions(
                 yield row
 
 
-def _row(completion: Completion) -> dict[str, list[int]]:
+def _row(completion: Completion) -> TextRow:
     context, ids = list(completion.context), list(completion.ids)
-    return {"input_ids": context + ids, "labels": [NOT_LEARNED] * len(context) + ids}
+    text = context + ids
+    return TextRow({"input_ids": text, "labels": [NOT_LEARNED] * len(context) + ids}, (text,))

@@ -12,9 +12,9 @@ from planish.records.generation import Generation
 from planish.records.prompt import Prompt
 from planish.train.adapter import copy_of
 from planish.train.arguments import ScheduleSettings, training_arguments
+from planish.train.sft import NOT_LEARNED
 from planish.train.training import run_trainer
 
-IGNORED = -100
 # Some texts of each kind are shown untagged, so that the model goes on writing without a tag.
 TAG_DROPOUT = 0.1
 
@@ -52,7 +52,7 @@ def train_tagging(
     def collate(rows: Sequence[Mapping[str, list[int]]]) -> dict[str, Tensor]:
         longest = max(len(row["front"]) + len(row["text"]) for row in rows)
         ids = torch.zeros(len(rows), longest, dtype=torch.long)
-        labels = torch.full_like(ids, IGNORED)
+        labels = torch.full_like(ids, NOT_LEARNED)
         for index, row in enumerate(rows):
             start, end = len(row["front"]), len(row["front"]) + len(row["text"])
             ids[index, :end] = torch.tensor(row["front"] + row["text"])

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from planish.errors import DataError
+from jinja2 import TemplateError
+
+from planish.errors import DataError, ModelError
 from planish.models.language_model import LanguageModel
 from planish.records.preference import CompletionPreference, Point, TokenPreferences
 from planish.records.prompt import Message, Prompt
@@ -106,7 +108,14 @@ def _end(model: LanguageModel, prompt: Prompt) -> Sequence[int]:
     """In a conversation what the template ends a turn by, if the model stops there; else the tokenizer's own end."""
     if prompt.messages is not None and model.is_chat:
         turns = [turn.model_dump() for turn in (*prompt.messages, Message(role="assistant", content=TURN))]
-        rendered = str(model.tokenizer.apply_chat_template(turns, tokenize=False))
+        try:
+            rendered = str(model.tokenizer.apply_chat_template(turns, tokenize=False))
+        except TemplateError as error:
+            roles = ", ".join(turn["role"] for turn in turns)
+            raise ModelError(
+                f"the chat template of {model.name!r} refuses turns by {roles}: {error.message}",
+                "let the prompt end with the user's turn",
+            ) from error
         after = model.tokenizer(rendered.rpartition(TURN)[2], add_special_tokens=False)["input_ids"]
         if ends := [token for token in after if token in model.end_ids]:
             return ends[:1]

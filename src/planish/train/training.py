@@ -8,11 +8,15 @@ from typing import Any, NamedTuple
 
 from accelerate.utils import broadcast_object_list
 from torch import Tensor
+from torch.nn.utils import get_total_norm
+from torch.optim.lr_scheduler import LambdaLR
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_utils import SchedulerType
 
 from planish.errors import ModelError, PlanishError
 from planish.records.training import TrainingCheck, TrainingStep
+from planish.runs.interrupt import InterruptFlag
 from planish.steer.batch_size import free_bytes, is_out_of_memory, peak_bytes
 from planish.train.adapter import Adapted
 
@@ -34,6 +38,10 @@ class NotFiniteError(PlanishError):
     """The loss is not a number."""
 
 
+class EnoughError(PlanishError):
+    """What a training goes on from has been found to be enough."""
+
+
 class FiniteTrainer(Trainer):
     """A trainer that ends before it takes a step with a loss or a gradient that is not a number."""
 
@@ -46,16 +54,32 @@ class FiniteTrainer(Trainer):
         loss: Tensor = super().training_step(*args, **kwargs)
         network: Any = self.model
         gradients = [weight.grad for weight in network.parameters() if weight.grad is not None]
-        # Only then are they those of all passes and of all processes, which so end together.
-        if self.accelerator.sync_gradients and not all(value.isfinite().all() for value in gradients):
+        # Only then are they those of all passes and of all processes, which so end together. Their norm is a number if
+        # all values are, and the device is waited for but once.
+        if self.accelerator.sync_gradients and not get_total_norm(gradients).isfinite():
             raise NotFiniteError(f"the loss is not a number in step {self.state.global_step + 1}")
         return loss
 
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """The same, but that a rate which rises does not start at 0: a first step that does nothing is a lost one."""
+        if self.args.lr_scheduler_type != SchedulerType.LINEAR or self.lr_scheduler is not None:
+            return super().create_scheduler(num_training_steps, optimizer)
+        rising = self.args.get_warmup_steps(num_training_steps)
+        falling = max(1, num_training_steps - rising)
+        stepped: Any = optimizer or self.optimizer
+        self.lr_scheduler = LambdaLR(
+            stepped,
+            lambda step: min((step + 1) / (rising + 1), max(0, num_training_steps - step) / falling),
+        )
+        self._created_lr_scheduler = True
+        return self.lr_scheduler
+
 
 class Checkpoints(TrainerCallback):
-    """Saves by the clock: how long a step takes differs by orders of magnitude."""
+    """Saves by the clock: how long a step takes differs by orders of magnitude. And stops, saved, at Ctrl+C."""
 
     def __init__(self, every_s: float) -> None:
+        self.stopped: InterruptFlag | None = None
         self._every_s = every_s
         self._last = time.monotonic()
 
@@ -67,6 +91,9 @@ class Checkpoints(TrainerCallback):
         if is_time[0]:
             self._last = time.monotonic()
             control.should_save = True
+        if args.world_size == 1 and InterruptFlag.installed is not None and InterruptFlag.installed.is_set:
+            self.stopped = InterruptFlag.installed
+            control.should_save = control.should_training_stop = True
 
 
 def run_trainer(trainer: Trainer, save_every_min: float | None = None, hint: str = "") -> str:
@@ -82,16 +109,20 @@ def run_trainer(trainer: Trainer, save_every_min: float | None = None, hint: str
 
     Raises:
         ModelError: memory ran out.
+        Interrupted: Ctrl+C, in a run; it goes on from the step after which that came.
     """
     trainer.remove_callback(PrinterCallback)
-    checkpoint = None
+    checkpoint = checkpoints = None
     if save_every_min is not None:
-        trainer.add_callback(Checkpoints(60 * save_every_min))
+        checkpoints = Checkpoints(60 * save_every_min)
+        trainer.add_callback(checkpoints)
         checkpoint = last_checkpoint(Path(str(trainer.args.output_dir)))
     try:
         trainer.train(resume_from_checkpoint=checkpoint)
     except NotFiniteError as error:
         return f"{error.message}; the weights are those of the step before"
+    except EnoughError as error:
+        return error.message
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
@@ -99,6 +130,8 @@ def run_trainer(trainer: Trainer, save_every_min: float | None = None, hint: str
         figures = [("free", free_bytes(device)), ("peak", peak_bytes(device))]
         known = ", ".join(f"{name} {value / 2**30:.1f} GiB" for name, value in figures if value is not None)
         raise ModelError(f"memory ran out while training ({known or device})", hint) from error
+    if checkpoints is not None and checkpoints.stopped is not None:
+        checkpoints.stopped.stop_if_set()
     return "all epochs done"
 
 
