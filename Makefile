@@ -20,7 +20,7 @@ layers: .venv/installed
 	$(BIN)/lint-imports
 
 unit: .venv/installed
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadfile
 
 proof: .venv/installed
 	$(BIN)/pytest -m slow

@@ -190,7 +190,7 @@ def test_what_was_saved_under_other_settings_is_not_gone_on_from(
 
 
 def test_ctrl_c_stops_a_training_after_the_step_and_it_goes_on_from_there(tmp_path: Path) -> None:
-    whole = {"ftpo": {**QUICK["ftpo"], "epochs": 6}}
+    whole: dict[str, Any] = {"ftpo": {**QUICK["ftpo"], "epochs": 6}}
     path = tmp_path / "run"
     points = write_points(path.with_suffix(".jsonl"))
     saved: list[Path] = []

@@ -1,7 +1,9 @@
 import importlib
+import json
 import pkgutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -126,6 +128,41 @@ def test_an_unknown_field_is_refused_by_name(tmp_path: Path) -> None:
     path.write_text('{"text": "lily", "colour": "red"}\n', encoding="utf-8")
     with pytest.raises(DataError, match="colour"):
         read_records(path, BanRule)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "words"),
+    [
+        (Point, {"position": "x"}, 'position is "x", not a whole number'),
+        (Point, {"position": 1.5}, "position is 1.5, not a whole number"),
+        (Point, {"chosen": 7}, "chosen is 7, not a list"),
+        (Point, {"chosen": [1, None]}, "chosen.1 is null, not a whole number"),
+        (Point, {"chosen_probs": ["a"]}, 'chosen_probs.0 is "a", not a number'),
+        (Point, {"after_rejected": "perhaps"}, 'after_rejected is "perhaps", not true or false'),
+        (Point, {"rule": "a" * 99, "position": "b" * 99}, 'position is "bbbb'),
+        (Point, {"colour": 1}, "there is no field colour"),
+        (CompletionPreference, {"chosen": 7}, "chosen is 7, not a text"),
+        (CompletionPreference, {"chosen": [7]}, "chosen.0 is 7, not an object"),
+        (CompletionPreference, {"chosen": [{"role": "user"}]}, "chosen.0.content is missing"),
+        (CompletionPreference, {"prompt": [{"role": "user", "content": 7}]}, "prompt.0.content is 7, not a text"),
+        (CompletionPreference, {"scores": [1]}, "scores.1 is missing"),
+        (Prompt, {"text": "a", "messages": []}, "a prompt has either text or messages or token ids"),
+    ],
+)
+def test_what_is_off_with_a_row_is_said_in_words(
+    kind: type[Record], change: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    whole: dict[str, dict[str, Any]] = {
+        Point.__name__: {"position": 1, "rejected": 2, "chosen": [3], "chosen_probs": [], "rule": "lily"},
+        CompletionPreference.__name__: {"prompt": "a", "chosen": "b", "rejected": "c"},
+        Prompt.__name__: {},
+    }
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({**whole[kind.__name__], **change}))
+    with pytest.raises(DataError) as caught:
+        read_records(path, kind)
+    assert words in caught.value.message
+    assert len(caught.value.message) < len(str(path)) + 90
 
 
 def test_bytes_that_are_no_text_are_named_with_the_file(tmp_path: Path) -> None:
