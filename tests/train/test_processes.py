@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.resources import files
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -145,9 +146,10 @@ def assert_same(found: Result, owed: Result) -> None:
     for check, other in zip(found["checks"], owed["checks"], strict=True):
         assert check == pytest.approx(other, abs=1e-4)
     assert found["ended"] == owed["ended"]
-    # Where a gradient is but what rounding left, Adam goes its way at full speed all the same.
+    # Where a gradient is but what rounding left, Adam goes its way at full speed all the same: so do a few weights.
     apart = [abs(one - other) for one, other in zip(found["weights"], owed["weights"], strict=True)]
-    assert max(apart) < RATE
+    assert max(apart) < RATE * len(found["losses"])
+    assert fmean(apart) < RATE / 100
 
 
 @pytest.mark.parametrize("name", OTHERS)
