@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -10,11 +9,12 @@ from torch import Tensor
 from planish.errors import UsageError
 from planish.models.language_model import LanguageModel
 from planish.steer.beam_group import Beam, BeamGroup
-from planish.steer.draw import NOT_NUMBERS, NOTHING_LEFT, model_key
+from planish.steer.draw import NOT_NUMBERS, NOTHING_LEFT
 from planish.steer.plan import Plan
 from planish.steer.row import Row
 from planish.steer.single_rows import rows_of
-from planish.steer.steer import MODEL, Rewind, Stage, Step
+from planish.steer.stages import Stages
+from planish.steer.steer import MODEL, Rewind, Step
 from planish.steer.writing import write
 
 # So many candidates of a group may be refused at one position before the best of them is let pass.
@@ -68,24 +68,17 @@ class BeamBatch:
 
     def _scores(self, step: Step) -> Tensor:
         """Log-probabilities as the steers mix them, (B, V); -inf where a token may not stand."""
-        step = self._stage("mix", step)
-        mixed = step.logits[MODEL]
-        logits = self._stage("forbid", step).logits[MODEL].clone()
+        stages = Stages(self._plan, step)
+        mixed = stages.run("mix")
+        logits = stages.run("forbid").clone()
+        if stages.asking:
+            name = type(stages.asking[0]).__name__
+            raise UsageError(f"{name} wants to go back, which beams cannot", "leave it out")
         logits[:, list(self._models[MODEL].tags.values())] = -torch.inf
         prompts, texts = [row.prompt_ids[MODEL] for row in self._rows], [row.tokens for row in self._rows]
         sampling, end_ids = self._plan.sampling, self._models[MODEL].end_ids
         allowed = sampling.penalise(logits, prompts, texts, end_ids, [sampling.min_tokens] * len(texts))
         return allowed - mixed.logsumexp(-1, keepdim=True)
-
-    def _stage(self, stage: Stage, step: Step) -> Step:
-        for at, steer in enumerate(self._plan.steers):
-            if steer.stage == stage:
-                shown = {name: step.logits[model_key(at, name)] for name in (MODEL, *steer.needs.companions)}
-                adjustment = steer.adjust(replace(step, logits=shown))
-                if adjustment.rewinds:
-                    raise UsageError(f"{type(steer).__name__} wants to go back, which beams cannot", "leave it out")
-                step = replace(step, logits={**step.logits, MODEL: adjustment.logits})
-        return step
 
     def _advance(self, prompt: Row, groups: Sequence[BeamGroup], step: Step, scores: Tensor) -> None:
         """Take the groups of one prompt further, one after the other."""

@@ -1,7 +1,7 @@
 """One token for each of some rows: the stages in their order, and the draw."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -11,7 +11,8 @@ from planish.records.trace import Trace
 from planish.steer.noise import gumbel
 from planish.steer.plan import Plan
 from planish.steer.row import Row
-from planish.steer.steer import MODEL, Rewind, Stage, Step
+from planish.steer.stages import Stages
+from planish.steer.steer import MODEL, Rewind, Step
 
 NOT_NUMBERS = "the logits are not numbers"
 NOTHING_LEFT = "no token is left that may be written"
@@ -32,11 +33,6 @@ class Draw:
     traces: list[Trace] = field(default_factory=list)
 
 
-def model_key(at: int, name: str) -> str:
-    """The name of a model among all that run: two steers may each have a companion of one name."""
-    return name if name == MODEL else f"{name} of steer {at}"
-
-
 def draw_tokens(
     plan: Plan, rows: Sequence[Row], logits: Mapping[str, Tensor], hidden: Tensor, model: LanguageModel
 ) -> Draw:
@@ -49,23 +45,23 @@ def draw_tokens(
         hidden: (B, D), the steered model's.
         model: the steered model.
     """
-    steps = _Steps(plan, Step(rows, logits, hidden))
-    mixed = steps.run("mix")
-    steps.set_logits(_without_rejected(rows, mixed, model))
-    steps.run("forbid")
-    steps.set_logits(_sampled(plan, rows, steps.logits, model))
-    left = steps.run("cap")
+    stages = Stages(plan, Step(rows, logits, hidden))
+    mixed = stages.run("mix")
+    stages.set_logits(_without_rejected(rows, mixed, model))
+    stages.run("forbid")
+    stages.set_logits(_sampled(plan, rows, stages.logits, model))
+    left = stages.run("cap")
     drawn = _draw(plan, rows, left)
     # One transfer: of each row the token, what the models gave it, and whether it was there to be drawn at all.
     chosen = drawn[:, None]
     numbers = [drawn, mixed.softmax(-1).gather(1, chosen)[:, 0], left.gather(1, chosen)[:, 0]]
-    draw = Draw(dead_ends=steps.dead_ends)
+    draw = Draw(dead_ends=stages.dead_ends)
     for token, probability, score in torch.stack([number.double() for number in numbers], 1).tolist():
         draw.tokens.append(int(token))
         draw.probabilities.append(probability)
         draw.faults.append(_fault(probability, score))
     if plan.top is not None:
-        draw.traces = steps.traces(rows, drawn, plan.top)
+        draw.traces = stages.traces(rows, drawn, plan.top)
     return draw
 
 
@@ -73,66 +69,6 @@ def _fault(probability: float, score: float) -> str:
     if probability != probability or score != score:
         return NOT_NUMBERS
     return NOTHING_LEFT if score == -torch.inf else ""
-
-
-class _Steps:
-    """A step on its way through the stages."""
-
-    def __init__(self, plan: Plan, step: Step) -> None:
-        self.plan = plan
-        self.step = step
-        self.first = step.logits[MODEL]
-        self.dead_ends: dict[int, Rewind] = {}
-        self.changes: list[tuple[str, Tensor, Tensor]] = []
-
-    @property
-    def logits(self) -> Tensor:
-        return self.step.logits[MODEL]
-
-    def set_logits(self, logits: Tensor) -> None:
-        self.step = replace(self.step, logits={**self.step.logits, MODEL: logits})
-
-    def run(self, stage: Stage) -> Tensor:
-        """Let the steers of a stage adjust the logits."""
-        for at, steer in enumerate(self.plan.steers):
-            if steer.stage == stage:
-                before = self.logits
-                shown = {name: self.step.logits[model_key(at, name)] for name in (MODEL, *steer.needs.companions)}
-                adjustment = steer.adjust(replace(self.step, logits=shown))
-                self.dead_ends |= {rewind.row: rewind for rewind in adjustment.rewinds}
-                self.set_logits(adjustment.logits)
-                if adjustment.logits is not before and self.plan.top is not None:
-                    self.changes.append((type(steer).__name__.lower(), before, adjustment.logits))
-        return self.logits
-
-    def traces(self, rows: Sequence[Row], drawn: Tensor, top: int) -> list[Trace]:
-        """What happened at each drawn token; its text is not known yet."""
-        chosen = drawn[:, None]
-        own = self.first.softmax(-1)
-        ranks = (own > own.gather(1, chosen)).sum(1).add(1).tolist()
-        likeliest = own.topk(min(top, own.shape[1]))
-        tops = [
-            tuple(zip(tokens, shares, strict=True))
-            for tokens, shares in zip(likeliest.indices.tolist(), likeliest.values.tolist(), strict=True)
-        ]
-        own_shares, last_shares = (shares.gather(1, chosen)[:, 0].tolist() for shares in (own, self.logits.softmax(-1)))
-        changes = [
-            (name, (after.log_softmax(-1) - before.log_softmax(-1)).gather(1, chosen)[:, 0].tolist())
-            for name, before, after in self.changes
-        ]
-        return [
-            Trace(
-                token=token,
-                text="",
-                probability=own_shares[index],
-                rank=ranks[index],
-                top=tops[index],
-                steers={name: change[index] for name, change in changes},
-                drawn_probability=last_shares[index],
-                rejected=tuple(rows[index].rejected.get(len(rows[index].tokens), ())),
-            )
-            for index, token in enumerate(drawn.tolist())
-        ]
 
 
 def _without_rejected(rows: Sequence[Row], logits: Tensor, model: LanguageModel) -> Tensor:

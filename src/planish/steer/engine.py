@@ -5,16 +5,17 @@ from collections.abc import Generator, Iterator, Sequence
 
 import torch
 
-from planish.errors import PlanishError, UsageError
+from planish.errors import UsageError
 from planish.models.language_model import LanguageModel
 from planish.records.generation import Generation
 from planish.records.prompt import Prompt
 from planish.steer.batch import Batch
 from planish.steer.batch_size import BatchSize, fitting_batch_size, halved, is_out_of_memory
-from planish.steer.draw import model_key
+from planish.steer.new_row import new_row
 from planish.steer.plan import Plan
 from planish.steer.row import Row
 from planish.steer.sampling import Sampling
+from planish.steer.stages import model_key
 from planish.steer.steer import MODEL, Steer
 
 # New rows come in together, when this much of the batch has become free: a short pass over few prompts costs nearly as
@@ -126,28 +127,7 @@ class Engine:
 
     def row(self, prompt: Prompt, sample: int, seed: int, plan: Plan) -> Row:
         """A row for a batch of this engine. One that cannot be decoded has failed already."""
-        seen = dict.fromkeys(self.models, prompt)
-        for at, steer in enumerate(plan.steers):
-            seen |= {model_key(at, name): prepared for name, prepared in steer.prepare(seen[MODEL]).items()}
-        row = Row(
-            prompt=seen[MODEL], sample=sample, seed=seed, prompt_ids={}, limit=plan.sampling.max_tokens, plan=plan
-        )
-        try:
-            row.prompt_ids = {name: model.encode(seen[name]) for name, model in self.models.items()}
-        except PlanishError as error:
-            row.fail(error.message)
-            return row
-        if fault := next(filter(None, map(_unreadable, self.models.values(), row.prompt_ids.values())), ""):
-            row.fail(fault)
-            return row
-        room = min(model.context - len(row.prompt_ids[name]) for name, model in self.models.items())
-        row.limit = min(row.limit, room)
-        if room < 1:
-            row.fail(f"the prompt fills the context of {min(m.context for m in self.models.values())} tokens")
-        if plan.matchers:
-            read = self.model.tokenizer.decode([*row.prompt_ids[MODEL]], skip_special_tokens=False)
-            row.first_states = plan.begin(str(read))
-        return row
+        return new_row(plan, prompt, sample, seed, self.models)
 
     def batch(self) -> Batch:
         """An empty batch for rows of this engine."""
@@ -201,14 +181,6 @@ def _decode(waiting: deque[Row], joining: list[Row], batch: Batch, most: int) ->
             batch.join(joining)
             joining.clear()
         yield from batch.step()
-
-
-def _unreadable(model: LanguageModel, ids: Sequence[int]) -> str:
-    """Why a model cannot read a prompt of these ids; mostly nothing."""
-    if not ids:
-        return "the prompt has no tokens"
-    wrong = next((token for token in ids if not 0 <= token < model.vocabulary), None)
-    return "" if wrong is None else f"{model.name!r} has no token {wrong}: its ids go from 0 to {model.vocabulary - 1}"
 
 
 def _check(steers: Sequence[Steer], model: LanguageModel) -> None:

@@ -9,6 +9,7 @@ from planish.models.endpoint import Endpoint
 from planish.models.tokens import Tokens
 from planish.records.generation import Generation
 from planish.records.prompt import Prompt
+from planish.steer.new_row import new_row
 from planish.steer.plan import Plan
 from planish.steer.row import Row
 from planish.steer.sampling import Sampling
@@ -64,7 +65,12 @@ class ServedEngine:
             ModelError: the server cannot be reached, or does not give what is needed.
         """
         self.endpoint.check()
-        rows = [self._row(prompt, sample, seed) for prompt in prompts for sample in range(samples)]
+        models, context = {MODEL: self.tokens}, self.endpoint.context
+        rows = [
+            new_row(self._plan, prompt, sample, seed, models, context)
+            for prompt in prompts
+            for sample in range(samples)
+        ]
         is_cancelled = Event()
         with ThreadPoolExecutor(self.concurrency, thread_name_prefix="planish-served") as pool:
             try:
@@ -82,23 +88,6 @@ class ServedEngine:
             ServedRow(row, self._plan, self.endpoint, self.tokens, is_cancelled).write()
         except PlanishError as error:
             row.fail(error.message)
-
-    def _row(self, prompt: Prompt, sample: int, seed: int) -> Row:
-        for steer in self._plan.steers:
-            prompt = steer.prepare(prompt).get(MODEL, prompt)
-        row = Row(prompt=prompt, sample=sample, seed=seed, prompt_ids={}, limit=self._plan.sampling.max_tokens)
-        try:
-            row.prompt_ids = {MODEL: self.tokens.encode(prompt)}
-        except PlanishError as error:
-            row.fail(error.message)
-            return row
-        context = min(self.tokens.context, self.endpoint.context or self.tokens.context)
-        row.limit = min(row.limit, context - len(row.prompt_ids[MODEL]))
-        if row.limit < 1:
-            row.fail(f"the prompt fills the context of {context} tokens")
-        read = self.tokens.tokenizer.decode([*row.prompt_ids[MODEL]], skip_special_tokens=False)
-        row.first_states = self._plan.begin(str(read))
-        return row
 
 
 def _refuse_unless_served(steer: Steer) -> None:
