@@ -311,7 +311,7 @@ def test_killed_while_it_trains_it_goes_on_to_the_same_adapter(tmp_path: Path) -
     again = [sys.executable, *command(rows, tmp_path / "run", *LONG)]
     with subprocess.Popen(again, env=ENVIRONMENT, stdout=subprocess.DEVNULL) as process:  # noqa: S603 - as above
         # Steps are saved one by one, and the last one is far.
-        while process.poll() is None and not any((tmp_path / "run/checkpoints").glob("checkpoint-2[0-9]")):
+        while process.poll() is None and not any((tmp_path / "run/checkpoints").rglob("checkpoint-2[0-9]")):
             time.sleep(0.005)
         process.kill()
     assert not (tmp_path / "run/stages/2-train/done.json").exists()
