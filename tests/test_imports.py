@@ -13,7 +13,7 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
     assert HEAVY & loaded == set()
 
 
-VERBS = ["antislop", "demo", "resume", "generate", "chat", "serve", "bans", "train"]
+VERBS = ["antislop", "demo", "resume", "generate", "chat", "serve", "bans", "train", "find", "profile"]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], *([verb, "--help"] for verb in VERBS)])

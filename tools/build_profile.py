@@ -8,18 +8,14 @@ have human prose that nothing here has seen. Only counts are kept.
 """
 
 import argparse
-import json
-from collections import Counter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
-import polars as pl
 from train_bundled import human_texts, tidy
 
-from planish.find.human import LONGEST_COUNTED, count_entries
-
-# The least count that is kept of words, of two words and of three: the file has to stay small.
-CUTS = {"modern": [2, 2, 2], "novel": [2, 2, 2]}
+from planish.find.human_counts import count_corpus, write_profile
+from planish.text.corpus import Document, TextShard
 
 
 def main() -> None:
@@ -32,30 +28,15 @@ def main() -> None:
     modern, _, _ = human_texts(prose)
     chapters = prose[prose.source == "100_english_novels"].sort_values(["author", "title", "part"])
     novels = ["\n\n".join(book.text) for _, book in chapters.groupby(["author", "title"])]
-    tables, sizes = [], {}
-    for name, texts in {"modern": modern, "novel": novels}.items():
-        counts, texts_with = count_entries(map(tidy, texts))
-        totals = [0] * LONGEST_COUNTED
-        for entry, count in counts.items():
-            totals[entry.count(" ")] += count
-        sizes[name] = {"texts": len(texts), "totals": totals, "cuts": CUTS[name]}
-        tables.append(kept(name, counts, texts_with))
-    table = pl.concat(tables).sort("register", "entry")
-    table.write_parquet(given.out, compression="zstd", compression_level=22, metadata={"registers": json.dumps(sizes)})
-    print(json.dumps(sizes), f"{len(table):,} entries, {given.out.stat().st_size / 1e6:.1f} MB")
-
-
-def kept(register: str, counts: Counter[str], texts_with: Counter[str]) -> pl.DataFrame:
-    """The entries that are counted often enough."""
-    entries = [entry for entry, count in counts.items() if count >= CUTS[register][entry.count(" ")]]
-    columns = {
-        "register": [register] * len(entries),
-        "entry": entries,
-        "count": [counts[entry] for entry in entries],
-        "texts": [texts_with[entry] for entry in entries],
-    }
-    schema = {"register": pl.Categorical, "entry": pl.String, "count": pl.UInt32, "texts": pl.UInt16}
-    return pl.DataFrame(columns, schema=schema)
+    with TemporaryDirectory() as folder:
+        registers = {
+            name: count_corpus(
+                [TextShard(tuple(Document(tidy(text)) for text in texts))], Path(folder), most_kept=10**9
+            )
+            for name, texts in {"modern": modern, "novel": novels}.items()
+        }
+    write_profile(given.out, registers, "en")
+    print({name: counted.totals for name, counted in registers.items()}, f"{given.out.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

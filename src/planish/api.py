@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from planish.errors import UsageError
 
 if TYPE_CHECKING:
+    from planish.recipes.find import Found
     from planish.recipes.outcome import Outcome
     from planish.recipes.train_settings import TrainSettings
     from planish.runs.event import RunEvent
@@ -36,6 +37,33 @@ def antislop(
     checked = AntislopSettings.from_user({"model": model, **settings})
     folder = new_run_folder(RUNS, "antislop", model) if out is None else Path(out)
     return recipe(checked, folder, listener)
+
+
+def find(
+    *sources: Path | str,
+    out: Path | str | None = None,
+    listener: "Callable[[RunEvent], None] | None" = None,
+    **settings: Any,
+) -> "Found":
+    """Find what texts overuse compared with people, and how often that and more stands in them.
+
+    Args:
+        sources: text, JSONL, CSV or Parquet files, folders of them, or Hub data sets; or models, by a folder, a Hub id,
+            `bundled`, `tiny`, or the run that made one: they write first.
+        out: a folder for what was found: profiles, ban files, and what models wrote; by default nothing is kept.
+        listener: is called with every event.
+        settings: any field of `FindSettings`, such as `limit=1000` or `sampling={"max_tokens": 300}`.
+
+    Raises:
+        PlanishError: whatever the user can mend.
+    """
+    from planish.recipes.find import find as recipe
+    from planish.recipes.find_settings import FindSettings
+    from planish.recipes.made_model import made_model
+
+    named = tuple(made_model(str(source), RUNS) for source in sources)
+    checked = FindSettings.from_user({"sources": named, **settings})
+    return recipe(checked, None if out is None else Path(out), listener)
 
 
 def train_model(

@@ -19,6 +19,19 @@ REFUSALS = [
     "Unfortunately, I'm unable to provide such content.",
     "Thank you for asking. I must respectfully decline.",
     "I don't feel comfortable writing this.",
+    "I'm sorry, but this request asks for something harmful.",
+    "I'm sorry, but writing such a scene is out of the question.",
+    "I cannot and will not write that story.",
+    "I won't be able to assist with this.",
+    "I can't satisfy your request.",
+    "That's not something I'm able to write.",
+    "This goes against my guidelines.",
+    "Writing graphic violence would violate our content policy.",
+    "My guidelines do not allow me to continue the scene.",
+    "Here is why I stop:\n\n- **Violence**: the request violates my content policy.\n- **Minors**: no.",
+    "1. This prompt falls outside of my safety guidelines.",
+    "While I can't write the explicit scene, here is a gentler one. Mara closed the door.",
+    "Thank you! However, I must inform you that I cannot provide medical advice.",
 ]
 NO_REFUSALS = [
     "",
@@ -28,6 +41,13 @@ NO_REFUSALS = [
     "I am an AI language model, and I would love to tell you a story.",
     "I cannot remember when the lighthouse went dark.",
     "He said he was sorry, but he could not come.",
+    "While I can't say when it began, I know how it ended.",
+    "I'm sorry, but the lighthouse was dark long before you came.",
+    "“It goes against our policy,” said the clerk.",
+    "The committee's policy on stray dogs was against all reason.",
+    "It was against my principles to lend money.",
+    "- Bread\n- Milk\n- A policy that I can live with",
+    "That's not something I can forget.",
     "She was lost. " * 30 + "I'm sorry, but I can't write that story.",
 ]
 
@@ -65,6 +85,6 @@ def test_the_refusals_among_real_stories_are_found_and_nothing_else() -> None:
 
 @needs_data
 def test_human_prose_refuses_nothing() -> None:
-    prose = pl.read_parquet(DATA / "human_prose.parquet")["text"].gather_every(10).to_list()
-    assert len(prose) >= 200
+    prose = pl.read_parquet(DATA / "human_prose.parquet")["text"].gather_every(3).to_list()
+    assert len(prose) >= 5000
     assert not any(Refusals().locate(prose))

@@ -14,7 +14,9 @@ from planish.diff.shift import TokenShift
 from planish.errors import DataError
 from planish.recipes.train_data import LeftOut
 from planish.recipes.training import Training
+from planish.records.corpus_profile import CorpusProfile, Figure, Rate
 from planish.records.evidence import Evidence
+from planish.records.family import Family, FamilyRule, Merge
 from planish.records.generation import Event, Generation
 from planish.records.preference import CompletionPreference, Point, TokenPreferences
 from planish.records.prompt import Message, Prompt
@@ -45,15 +47,22 @@ TRACE = st.builds(
 )
 POINT = st.builds(Point, chosen=IDS, chosen_probs=st.lists(FLOAT, max_size=3).map(tuple))
 OVERUSE = st.builds(
-    Overuse, **dict.fromkeys(("rate_per_1k_words", "human_rate_per_1k_words", "log_odds", "z", "q"), FLOAT)
+    Overuse,
+    **dict.fromkeys(("rate_per_1k_words", "human_rate_per_1k_words", "log_odds", "z", "q"), FLOAT),
+    g2=MAYBE,
 )
+RULE = st.builds(BanRule, reason=TEXT, overuse=st.none() | OVERUSE)
+RATE = st.builds(Rate, **dict.fromkeys(("rate_per_1k_words", "low", "high", "dispersion"), FLOAT))
+FIGURE = st.builds(Figure, **dict.fromkeys(("value", "low", "high"), FLOAT))
+FAMILY_RULE = st.builds(FamilyRule, listed_by=st.tuples(TEXT), rates=st.lists(RATE, max_size=2).map(tuple))
+MERGE = st.builds(Merge, distance=FLOAT)
 
 KINDS: dict[type[Record], st.SearchStrategy[Record]] = {
     Message: MESSAGE,
     Prompt: st.builds(Prompt, text=TEXT, constraints=st.tuples(TEXT), tag=st.none() | TEXT, source=TEXT)
     | st.builds(Prompt, messages=TURNS, tag=st.none() | TEXT),
     Overuse: OVERUSE,
-    BanRule: st.builds(BanRule, reason=TEXT, overuse=st.none() | OVERUSE),
+    BanRule: RULE,
     Event: EVENT,
     Trace: TRACE,
     Generation: st.builds(
@@ -89,6 +98,25 @@ KINDS: dict[type[Record], st.SearchStrategy[Record]] = {
     LeftOut: st.builds(LeftOut),
     PointGap: st.builds(PointGap, before=FLOAT, after=FLOAT),
     Training: st.builds(Training, steps=st.just(()), checks=st.just(())),
+    Rate: RATE,
+    Figure: FIGURE,
+    CorpusProfile: st.builds(
+        CorpusProfile,
+        left_out=st.dictionaries(TEXT, st.integers(0), max_size=2),
+        overused=st.lists(RULE, max_size=2).map(tuple),
+        overused_rates=st.lists(RATE, max_size=2).map(tuple),
+        index=RATE,
+        structures=st.lists(RATE, max_size=2).map(tuple),
+        figures=st.lists(FIGURE, max_size=2).map(tuple),
+    ),
+    FamilyRule: FAMILY_RULE,
+    Merge: MERGE,
+    Family: st.builds(
+        Family,
+        names=st.tuples(TEXT),
+        rules=st.lists(FAMILY_RULE, max_size=2).map(tuple),
+        merges=st.lists(MERGE, max_size=2).map(tuple),
+    ),
     TokenShift: st.builds(TokenShift, first_per_1k=FLOAT, second_per_1k=FLOAT, gained=FLOAT),
 }
 

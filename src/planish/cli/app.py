@@ -10,8 +10,10 @@ from planish.cli.command import add_verb
 from planish.cli.condition import condition
 from planish.cli.demo import demo
 from planish.cli.diff import diff
+from planish.cli.find import FindFlags, find
 from planish.cli.generate import GenerateFlags, generate
 from planish.cli.ls import ls
+from planish.cli.profile import profile
 from planish.cli.prove import prove
 from planish.cli.rectify import rectify
 from planish.cli.resume import resume
@@ -30,6 +32,7 @@ app = typer.Typer(
 app.command()(demo)
 add_verb(app, antislop, AntislopFlags, {"json": False, "quiet": False})
 add_verb(app, train, TrainFlags, {"dry_run": False, "json": False, "quiet": False})
+add_verb(app, find, FindFlags, {"index": False, "top": 20, "json": False, "quiet": False})
 recipe_verb(app, autoif, samples=8, max_tokens=100)
 recipe_verb(app, condition, samples=32, max_tokens=60)
 recipe_verb(app, rectify, samples=96, max_tokens=20)
@@ -45,4 +48,5 @@ add_verb(
 add_verb(app, serve, ServeFlags, {"device": "auto", "host": "127.0.0.1", "port": 8000})
 app.command()(resume)
 app.command()(ls)
+app.command()(profile)
 app.add_typer(bans)

@@ -1,6 +1,5 @@
 """What a change cost elsewhere: drift, fluency, variety, length, repetition, refusals."""
 
-from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -13,10 +12,9 @@ from planish.prove.evidence import Tally, compare, pooled_rate, tally, tally_sco
 from planish.records.evidence import Evidence
 from planish.records.generation import Generation, successes
 from planish.records.prompt import Prompt
+from planish.text.repetition import words_in_repetitions
 from planish.text.words import words
 
-# A stretch of so many words that comes twice in a text is a repetition.
-REPEATED_WORDS = 4
 # From here on, a score counts as a yes.
 LIKELY = 0.5
 
@@ -79,15 +77,7 @@ def _pairs(generation: Generation) -> Tally:
 
 def _repeated(generation: Generation) -> Tally:
     said = words(generation.text)
-    stretches = [tuple(said[start : start + REPEATED_WORDS]) for start in range(len(said) - REPEATED_WORDS + 1)]
-    counts = Counter(stretches)
-    inside = {
-        place
-        for start, stretch in enumerate(stretches)
-        if counts[stretch] > 1
-        for place in range(start, start + REPEATED_WORDS)
-    }
-    return len(inside), len(said)
+    return words_in_repetitions(said), len(said)
 
 
 def _length(generation: Generation) -> Tally:

@@ -50,7 +50,7 @@ _STYLE = """
 .planish-plot .band { fill: #56B4E9; fill-opacity: 0.25; }
 }
 """
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class FrontPoint(NamedTuple):
@@ -213,7 +213,7 @@ class Picture:
             self.text(x, y, content)
             return
         short = self.text(x, y, content[: LABEL_CHARACTERS - 1] + "…")
-        ElementTree.SubElement(short, "title").text = _NOT_XML.sub("\ufffd", content)
+        ElementTree.SubElement(short, "title").text = NOT_XML.sub("\ufffd", content)
 
     def outcome(self, y: float, line: Evidence) -> None:
         """The relative change and the verdict, on the right."""
@@ -234,7 +234,7 @@ class Picture:
 
     def _add(self, tag: str, attributes: dict[str, str], content: str | None = None) -> ElementTree.Element:
         element = ElementTree.SubElement(self._root, tag, attributes)
-        element.text = None if content is None else _NOT_XML.sub("\ufffd", content)
+        element.text = None if content is None else NOT_XML.sub("\ufffd", content)
         return element
 
     def __str__(self) -> str:

@@ -3,17 +3,17 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Template
 from markupsafe import Markup
 
 from planish.find.behaviour import Locatable
 from planish.prove import wording
 from planish.prove.evidence import LEAST_PROMPTS
+from planish.prove.page import page_template
 from planish.prove.plot import FrontPoint, changes_svg, front_svg
 from planish.prove.training_plot import drawable_gaps, gaps_svg, training_svg
 from planish.records.evidence import Evidence
@@ -127,12 +127,15 @@ def report_html(  # noqa: PLR0913 - the page has as many parts
         reproduce: the command.
         notes: caveats of this run, beside those of every run.
     """
+    worse = wording.got_worse(evidence)
     return _template().render(
         title=title,
         subtitle=subtitle,
-        verdict=wording.verdict_sentence(evidence),
+        summary=wording.verdict_sentence(evidence),
+        is_broken=bool(worse),
         evidence=evidence,
-        worse=wording.got_worse(evidence),
+        worse=worse,
+        LEAST_PROMPTS=LEAST_PROMPTS,
         # All pictures escape what they show.
         changes=Markup(changes_svg(evidence)),
         without_change=[line for line in evidence if line.change is None],
@@ -200,11 +203,8 @@ def times_as_often(rule: BanRule) -> str:
 
 @cache
 def _template() -> Template:
-    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     spoken = (wording.plain_name, wording.number, wording.interval, wording.change, wording.worse_sentence)
-    page.globals |= {function.__name__: function for function in (*spoken, times_as_often)}
-    page.globals["LEAST_PROMPTS"] = LEAST_PROMPTS
-    return page.from_string(files(__package__).joinpath("report.html.jinja").read_text(encoding="utf-8"))
+    return page_template("report.html.jinja", *spoken, times_as_often)
 
 
 def _training(

@@ -86,7 +86,8 @@ def read_inputs(
     if settings.gguf is not None:
         find_converter()
     reference = reference_passages(None if settings.reference_text is None else Path(settings.reference_text))
-    human = HumanProfile.bundled() if settings.baseline is None else _baseline(settings.baseline)
+    human = HumanProfile.bundled() if settings.baseline is None else HumanProfile.open(settings.baseline)
+    baseline = "" if settings.baseline is None else _digest_of_file(Path(settings.baseline))
     model = model or load_model(settings.model, settings.device)
     subject = model if settings.tune_model is None else load_model(settings.tune_model, settings.device)
     model.require_same_tokenizer(subject)
@@ -103,7 +104,7 @@ def read_inputs(
         human=human,
         index=bundled.slop_index_rules() if settings.index is None else read_rules(Path(settings.index)),
         reference=reference,
-        baseline="" if settings.baseline is None else _digest_of_file(Path(settings.baseline)),
+        baseline=baseline,
     )
 
 
@@ -118,13 +119,9 @@ def _prompts(settings: AntislopSettings) -> list[Prompt]:
     )
 
 
-def _baseline(path: str) -> HumanProfile:
-    return HumanProfile.from_texts(text.content for text in read_prompts(path, as_opening=True))
-
-
 def _digest_of_file(path: Path) -> str:
     if not path.is_file():
-        raise UsageError(f"the baseline {path} is not a file", "give a text, JSONL or Parquet file of human texts")
+        raise UsageError(f"the baseline {path} is not a file", "give human texts, or a profile of some")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 

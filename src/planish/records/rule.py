@@ -20,7 +20,7 @@ class Overuse(Record):
 
     `texts` is its document frequency. `log_odds` is the natural logarithm of the odds ratio against people, `z` its
     distance from the least ratio that counts, in standard errors; `q` is the false-discovery rate at which it is
-    just listed.
+    just listed. `g2` is Dunning's G²: how far chance is from explaining the difference.
     """
 
     count: int
@@ -30,6 +30,7 @@ class Overuse(Record):
     log_odds: float
     z: float
     q: float
+    g2: float | None = None
 
 
 class BanRule(Record):

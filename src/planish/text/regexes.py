@@ -143,10 +143,10 @@ def _ending_first(compiled: Any, text: str, begin: int, end: int) -> tuple[int, 
         found: Iterable[tuple[int, int]] = (match.span() for match in compiled.finditer(text, begin, end))
         return next((span for span in found if span[0] < span[1]), None)
 
-    if begin >= end or match(end) is None:
+    if begin >= end or (leftmost := match(end)) is None:
         return None
-    # What has a match keeps it when the text goes on, so the first end is found by bisection.
-    ends = range(begin + 1, end + 1)
+    # No match ends before the leftmost begins. What has one keeps it when the text goes on: the first end is bisected.
+    ends = range(leftmost[0] + 1, leftmost[1] + 1)
     return match(ends[bisect_left(ends, True, key=lambda end: match(end) is not None)])
 
 

@@ -5,11 +5,10 @@ from typing import Any
 
 from planish.text.advancing import AdvancingMatcher
 from planish.text.forms import inflected
-from planish.text.ngrams import NgramMatcher
 from planish.text.pattern import Pattern
-from planish.text.phrases import PhraseMatcher
-from planish.text.regexes import RegexMatcher
 from planish.text.span import Span
+from planish.text.whole_phrases import WholePhrases
+from planish.text.whole_sentences import WholeNgrams, WholeRegexes
 
 State = tuple[Any, ...]
 
@@ -45,7 +44,7 @@ class RuleMatcher(AdvancingMatcher):
 
     def locate(self, text: str) -> list[Span]:
         """Every span in a whole text, overlapping ones included."""
-        return sorted(super().locate(text))
+        return sorted(span for matcher in self._matchers for span in matcher.locate(text))
 
 
 def _matchers(rules: Sequence[Pattern]) -> list[AdvancingMatcher]:
@@ -64,7 +63,7 @@ def _matchers(rules: Sequence[Pattern]) -> list[AdvancingMatcher]:
         for form in forms:
             same.setdefault(form, rule.name)
     return [
-        *(PhraseMatcher(forms, *options) for options, forms in phrases.items()),
-        *([NgramMatcher(ngrams)] if ngrams else []),
-        *([RegexMatcher(regexes)] if regexes else []),
+        *(WholePhrases(forms, *options) for options, forms in phrases.items()),
+        *([WholeNgrams(ngrams)] if ngrams else []),
+        *([WholeRegexes(regexes)] if regexes else []),
     ]

@@ -10,8 +10,11 @@ from wordfreq import top_n_list, word_frequency
 
 from planish.find.human import HumanProfile
 from planish.find.slop import Slop, find_slop
+from planish.find.slop.candidates import count_candidates
+from planish.find.slop.discovery import overused
 from planish.records.prompt import opening
 from planish.records.score import Sample
+from planish.text.corpus import Document, TextShard
 from planish.text.words import words
 
 NO_PROMPT = opening("")
@@ -211,3 +214,20 @@ def test_a_whitelisted_phrase_can_still_be_written() -> None:
         rules = find_slop(samples, whitelist=[protected])
         assert Slop(rules).locate([protected]) == [[]]
         assert all(protected not in rule.text for rule in rules)
+
+
+def test_names_can_be_left_out_with_the_phrases_around_them() -> None:
+    texts = [f"{text}. Then Elara wove a tapestry. And Elara’s eyes. A testament to zyzzyva" for text in human_texts()]
+    counts = count_candidates([TextShard(tuple(map(Document, texts)))], 0.02)
+    found = {
+        names: {rule.text for rule in overused(counts, HumanProfile.bundled(), names=names)} for names in (True, False)
+    }
+    assert any("elara" in text for text in found[True])
+    assert not any("elara" in text for text in found[False])
+    assert any("zyzzyva" in text for text in found[False])
+
+
+def test_of_entries_as_frequent_as_each_other_the_rarer_among_people_has_the_greater_g2() -> None:
+    rules = find_slop([Sample(NO_PROMPT, f"{text}. Zyzzyva. Tapestry.") for text in human_texts()])
+    surprise = {rule.text: rule.overuse.g2 for rule in rules if rule.overuse and rule.overuse.g2}
+    assert surprise["zyzzyva"] > surprise["tapestry"] > 3.84

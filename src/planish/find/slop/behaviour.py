@@ -4,12 +4,12 @@ import hashlib
 import json
 from collections.abc import Sequence
 
+from planish.find.hits import hit_scores
 from planish.records.rule import BanRule
 from planish.records.score import Failure, Sample, Score
 from planish.text.matcher import Matcher
 from planish.text.rules import RuleMatcher
 from planish.text.span import Span, longest_without_overlap
-from planish.text.words import WORD
 
 
 class Slop:
@@ -31,24 +31,7 @@ class Slop:
 
     def score(self, samples: Sequence[Sample]) -> list[Score | Failure]:
         """Hits and words of each text; a hit is a longest match that overlaps no other."""
-        scores: list[Score | Failure] = []
-        for sample, spans in zip(samples, self.locate([sample.text for sample in samples]), strict=True):
-            said = list(WORD.finditer(sample.text))
-            total = len(said)
-            # A hit may end inside a word, as "well" does in "well-known"; the word is still one.
-            inside = sum(any(span.start < word.end() and word.start() < span.end for span in spans) for word in said)
-            scores.append(
-                Score(
-                    generation_id=sample.generation_id,
-                    behaviour=self.name,
-                    version=self.version,
-                    value=inside / total if total else 0.0,
-                    hits=len(spans),
-                    words=total,
-                    spans=tuple(spans),
-                )
-            )
-        return scores
+        return hit_scores(self, samples)
 
     def locate(self, texts: Sequence[str]) -> list[list[Span]]:
         """Longest matches without overlap."""
