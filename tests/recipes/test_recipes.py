@@ -32,7 +32,7 @@ from planish.records.preference import CompletionPreference
 from planish.records.prompt import Message, Prompt, opening
 from planish.records.rule import BanRule
 from planish.steer.sampling import Sampling
-from planish.text.words import words
+from planish.text.words import is_word, words
 from planish.train.adapter import copy_of
 
 Recipe = Callable[[LanguageModel, Sequence[Prompt], int, Sampling, int], Outcome]
@@ -133,8 +133,13 @@ def compound(text: Generation) -> float:
 
 def hits(rules: Sequence[str], text: str) -> int:
     """Leftmost, then longest, without overlap, and whole words only."""
-    longest_first = "|".join(map(re.escape, sorted(rules, key=len, reverse=True)))
-    return len(re.findall(rf"(?<!\w)(?:{longest_first})(?!\w)", text, re.IGNORECASE))
+    longest_first = "|".join(map(re.escape, sorted(map(with_letters_for_marks, rules), key=len, reverse=True)))
+    return len(re.findall(rf"(?<!\w)(?:{longest_first})(?!\w)", with_letters_for_marks(text), re.IGNORECASE))
+
+
+def with_letters_for_marks(text: str) -> str:
+    r"""An accent is part of its word, which `\w` does not know."""
+    return "".join("ꙮ" if is_word(char) and not re.match(r"\w", char) else char for char in text)
 
 
 def slop_rate(rules: Sequence[str], texts: Sequence[Generation]) -> float:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import planish.records
 from planish.diff.shift import TokenShift
 from planish.errors import DataError
+from planish.find.slop.review import Reviewed
 from planish.recipes.train_data import LeftOut
 from planish.recipes.training import Training
 from planish.records.corpus_profile import CorpusProfile, Figure, Rate
@@ -98,6 +99,7 @@ KINDS: dict[type[Record], st.SearchStrategy[Record]] = {
     LeftOut: st.builds(LeftOut),
     PointGap: st.builds(PointGap, before=FLOAT, after=FLOAT),
     Training: st.builds(Training, steps=st.just(()), checks=st.just(())),
+    Reviewed: st.builds(Reviewed, rule=RULE, strength=st.none() | st.floats(0, 1)),
     Rate: RATE,
     Figure: FIGURE,
     CorpusProfile: st.builds(

@@ -146,8 +146,11 @@ def plan_of(row: Row) -> Plan:
 
 def _settle(row: Row) -> None:
     plan = plan_of(row)
-    stop_begun = plan.sampling.stop_begun(row.tail(max(map(len, plan.sampling.stop), default=0)))
-    row.settle(0 if row.finish else max(row.held_chars, stop_begun))
+    tail = row.tail(row.held_chars + max(map(len, plan.sampling.stop), default=0))
+    # What is held may be drawn anew, and then complete a stop string that begins before it.
+    kept = tail[: len(tail) - row.held_chars]
+    stop_begun = max(plan.sampling.stop_begun(tail), row.held_chars + plan.sampling.stop_begun(kept))
+    row.settle(0 if row.finish else stop_begun)
 
 
 def _can_draw_again(row: Row, position: int, retries: int) -> bool:
