@@ -8,26 +8,11 @@ from typing import Any, Literal
 
 import pytest
 
+from fake_converter import install_converter
 from planish.errors import ModelError, UsageError
 from planish.models.language_model import LanguageModel
 from planish.models.tiny import tiny_llama
 from planish.train.gguf import export_gguf
-
-FAKE = """#!{python}
-import os, sys
-model, *flags = sys.argv[1:]
-options = dict(zip(flags[::2], flags[1::2]))
-print("INFO: reading", model, flush=True)
-print("Writing:  50%|#####     | 1/2", end="\\r", file=sys.stderr, flush=True)
-if os.environ.get("FAKE_FAILS"):
-    open(options["--outfile"], "w").write("half")
-    print("Traceback (most recent call last):\\n  File x", file=sys.stderr)
-    print("NotImplementedError: unknown shape, token", end=" ", file=sys.stderr)
-    sys.exit(os.environ["FAKE_FAILS"])
-if not os.environ.get("FAKE_FORGETS"):
-    text = f"{{options['--outtype']}} {{model}} {{os.environ['HF_HUB_OFFLINE']}} {{sys.executable}}"
-    open(options["--outfile"], "w").write(text)
-"""
 
 
 @pytest.fixture
@@ -45,12 +30,6 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "path"
 
 
-def install(folder: Path, name: str = "convert_hf_to_gguf.py", python: str = sys.executable) -> None:
-    folder.mkdir(exist_ok=True)
-    (folder / name).write_text(FAKE.format(python=python))
-    (folder / name).chmod(0o755)
-
-
 @pytest.mark.parametrize("name", ["convert_hf_to_gguf.py", "convert-hf-to-gguf"])
 @pytest.mark.parametrize("kind", ["f16", "bf16", "f32", "q8_0"])
 def test_a_converter_on_the_path_is_run_by_its_own_python_and_offline(
@@ -58,7 +37,7 @@ def test_a_converter_on_the_path_is_run_by_its_own_python_and_offline(
 ) -> None:
     own = tmp_path / "own-python"
     own.symlink_to(sys.executable)
-    install(bare, name, python=str(own))
+    install_converter(bare, name, python=str(own))
     target = tmp_path / "new" / "model.gguf"
     export_gguf(model, target, kind)
     assert target.read_text() == f"{kind} {model} 1 {own}"
@@ -69,8 +48,8 @@ def test_a_converter_on_the_path_is_run_by_its_own_python_and_offline(
 def test_the_folder_that_the_environment_names_comes_first(
     bare: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    install(bare, python="/nowhere")
-    install(tmp_path / "llama.cpp", python="/nowhere")
+    install_converter(bare, python="/nowhere")
+    install_converter(tmp_path / "llama.cpp", python="/nowhere")
     monkeypatch.setenv("LLAMA_CPP_DIR", str(tmp_path / "llama.cpp"))
     export_gguf(model, tmp_path / "model.gguf", "f16")
     assert (tmp_path / "model.gguf").read_text().endswith(sys.executable)
@@ -87,7 +66,7 @@ def test_without_a_converter_it_says_what_to_install(bare: Path, model: Path, tm
 def test_a_folder_without_a_converter_is_named(
     bare: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    install(bare)
+    install_converter(bare)
     monkeypatch.setenv("LLAMA_CPP_DIR", str(tmp_path / "elsewhere"))
     with pytest.raises(ModelError, match="elsewhere"):
         export_gguf(model, tmp_path / "model.gguf", "f16")
@@ -96,7 +75,7 @@ def test_a_folder_without_a_converter_is_named(
 def test_a_failure_is_its_last_line_and_leaves_what_was_there(
     bare: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    install(bare)
+    install_converter(bare)
     monkeypatch.setenv("FAKE_FAILS", "sesame-open-1234")
     monkeypatch.setenv("HF_TOKEN", "sesame-open-1234")
     (tmp_path / "model.gguf").write_text("the one before")
@@ -113,21 +92,21 @@ def test_a_failure_is_its_last_line_and_leaves_what_was_there(
 def test_a_converter_that_writes_nothing_has_failed(
     bare: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    install(bare)
+    install_converter(bare)
     monkeypatch.setenv("FAKE_FORGETS", "1")
     with pytest.raises(ModelError, match="INFO: reading"):
         export_gguf(model, tmp_path / "model.gguf", "f16")
 
 
 def test_a_converter_that_cannot_start_is_one_line(bare: Path, model: Path, tmp_path: Path) -> None:
-    install(bare, python="/nowhere")
+    install_converter(bare, python="/nowhere")
     with pytest.raises(UsageError) as caught:
         export_gguf(model, tmp_path / "model.gguf", "f16")
     assert "convert_hf_to_gguf.py" in caught.value.message
 
 
 def test_code_that_comes_with_a_model_is_never_shown_to_the_converter(bare: Path, model: Path, tmp_path: Path) -> None:
-    install(bare)
+    install_converter(bare)
     for name, text in {"modeling_own.py": "", "tokenizer_config.json": '{"auto_map": {}}'}.items():
         other = tmp_path / f"with {name}"
         shutil.copytree(model, other)
@@ -138,7 +117,7 @@ def test_code_that_comes_with_a_model_is_never_shown_to_the_converter(bare: Path
 
 
 def test_a_folder_without_a_model_is_refused(bare: Path, tmp_path: Path) -> None:
-    install(bare)
+    install_converter(bare)
     with pytest.raises(ModelError, match=r"config\.json"):
         export_gguf(tmp_path, tmp_path / "model.gguf", "f16")
 

@@ -1,9 +1,6 @@
 """Several processes learn what one does."""
 
-import json
 import os
-import subprocess
-import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,6 +10,7 @@ from accelerate.commands.config.config_args import load_config_from_file
 from accelerate.commands.launch import _validate_launch_command, launch_command_parser
 from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 from accelerate.utils.launch import prepare_multi_gpu_env
+from launched import Result, launched
 from torch.distributed.fsdp import StateDictType
 from torch.distributed.fsdp.wrap import transformer_auto_wrap_policy
 
@@ -102,39 +100,12 @@ OTHERS: dict[str, dict[str, Any]] = {
     },
 }
 
-Result = dict[str, Any]
-
-
-def trained(folder: Path, processes: int, *given: dict[str, Any]) -> list[list[Result]]:
-    """For each training, one after the other, what each process says of it."""
-    folder.mkdir(exist_ok=True)
-    (folder / "script.py").write_text(SCRIPT)
-    (folder / "given.json").write_text(json.dumps(given))
-    launch = [sys.executable]
-    if processes > 1:
-        # With --cpu it starts one process, whatever number it is told.
-        launch += ["-m", "accelerate.commands.accelerate_cli", "launch", "--multi_gpu", "--num_machines", "1"]
-        launch += ["--num_processes", str(processes), "--mixed_precision", "no", "--dynamo_backend", "no"]
-        launch += ["--main_process_port", "0"]
-    done = subprocess.run(  # noqa: S603 - ours
-        [*launch, "script.py"],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-        cwd=folder,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    said = [json.loads((folder / f"result-{number}.json").read_text()) for number in range(processes)]
-    return [list(each) for each in zip(*said, strict=True)]
-
 
 @pytest.fixture(scope="module")
 def by_one_and_two(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Result, list[Result]]]:
     """Each training by one process and by two; libraries are loaded but once for all of them."""
     given = [WHOLE | other for other in OTHERS.values()]
-    one, two = (trained(tmp_path_factory.mktemp("processes"), processes, *given) for processes in (1, 2))
+    one, two = (launched(SCRIPT, tmp_path_factory.mktemp("processes"), processes, *given) for processes in (1, 2))
     return {name: (alone, both) for name, (alone,), both in zip(OTHERS, one, two, strict=True)}
 
 
@@ -169,7 +140,7 @@ def test_two_processes_go_on_where_they_were_killed(
 ) -> None:
     whole, _ = by_one_and_two["an odd number of paths"]
     given = WHOLE | {"folder": str(tmp_path / "checkpoints"), "save_every_min": 1e-9}
-    killed, resumed = trained(tmp_path / "work", 2, given | {"kill_at": 4}, given)
+    killed, resumed = launched(SCRIPT, tmp_path / "work", 2, given | {"kill_at": 4}, given)
     assert killed == [None, None]
     for each in resumed:
         assert_same(each, whole)
@@ -202,7 +173,7 @@ def test_the_configuration_for_split_models_is_one_that_accelerate_takes(monkeyp
 @pytest.mark.slow
 def test_what_is_no_number_in_one_process_ends_all_of_them(tmp_path: Path) -> None:
     """None is left waiting for another that has ended."""
-    (both,) = trained(tmp_path, 2, WHOLE | {"pass_tokens": 60, "spoil_at": 2})
+    (both,) = launched(SCRIPT, tmp_path, 2, WHOLE | {"pass_tokens": 60, "spoil_at": 2})
     assert both[0]["ended"] == both[1]["ended"]
     assert "step 3" in both[0]["ended"]
     assert both[0]["weights"] == both[1]["weights"]

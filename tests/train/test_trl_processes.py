@@ -1,13 +1,10 @@
 """With TRL's losses too, neither processes nor passes change what is learned."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from launched import Result, launched
 
 SCRIPT = """
 import json
@@ -100,38 +97,13 @@ GIVEN: dict[str, dict[str, Any]] = {
     "checkpointed": LIKELIHOOD | {"checkpoint_activations": True},
 }
 
-Result = dict[str, Any]
-
-
-def trained(folder: Path, processes: int, *given: dict[str, Any]) -> list[list[Result]]:
-    """For each training, one after the other, what each process says of it."""
-    folder.mkdir(exist_ok=True)
-    (folder / "script.py").write_text(SCRIPT)
-    (folder / "given.json").write_text(json.dumps(given))
-    launch = [sys.executable]
-    if processes > 1:
-        # With --cpu it starts one process, whatever number it is told.
-        launch += ["-m", "accelerate.commands.accelerate_cli", "launch", "--multi_gpu", "--num_machines", "1"]
-        launch += ["--num_processes", str(processes), "--mixed_precision", "no", "--dynamo_backend", "no"]
-        launch += ["--main_process_port", "0"]
-    done = subprocess.run(  # noqa: S603 - ours
-        [*launch, "script.py"],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-        cwd=folder,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    said = [json.loads((folder / f"result-{number}.json").read_text()) for number in range(processes)]
-    return [list(each) for each in zip(*said, strict=True)]
-
 
 @pytest.fixture(scope="module")
 def by_one_and_two(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Result, list[Result]]]:
     """Each training by one process and by two; libraries are loaded but once for all of them."""
-    one, two = (trained(tmp_path_factory.mktemp("processes"), processes, *GIVEN.values()) for processes in (1, 2))
+    one, two = (
+        launched(SCRIPT, tmp_path_factory.mktemp("processes"), processes, *GIVEN.values()) for processes in (1, 2)
+    )
     return {name: (alone, both) for name, (alone,), both in zip(GIVEN, one, two, strict=True)}
 
 
@@ -167,7 +139,7 @@ def test_three_processes_learn_what_one_does_though_a_batch_is_none_of_their_mul
     tmp_path: Path, by_one_and_two: dict[str, tuple[Result, list[Result]]]
 ) -> None:
     names = ("with the likelihood", "texts")
-    for name, three in zip(names, trained(tmp_path, 3, *(GIVEN[name] for name in names)), strict=True):
+    for name, three in zip(names, launched(SCRIPT, tmp_path, 3, *(GIVEN[name] for name in names)), strict=True):
         assert len(three) == 3
         assert_learned_together(three, by_one_and_two[name][0])
 
@@ -180,7 +152,7 @@ def test_two_processes_go_on_where_they_were_killed(
     whole, _ = by_one_and_two[name]
     given = GIVEN[name] | {"folder": str(tmp_path / "checkpoints"), "save_every_min": 1e-9}
     # With less read at once, as someone does whose memory ran out.
-    killed, resumed = trained(tmp_path / "work", 2, given | {"kill_at": 4}, given | {"pass_tokens": 20})
+    killed, resumed = launched(SCRIPT, tmp_path / "work", 2, given | {"kill_at": 4}, given | {"pass_tokens": 20})
     assert killed == [None, None]
     for each in resumed:
         assert_same(each, whole)
@@ -190,7 +162,7 @@ def test_two_processes_go_on_where_they_were_killed(
 @pytest.mark.parametrize("tuner", [DPO, SFT], ids=["dpo", "sft"])
 def test_what_is_no_number_in_one_process_ends_all_of_them(tuner: dict[str, Any], tmp_path: Path) -> None:
     """None is left waiting for another that has ended."""
-    (both,) = trained(tmp_path, 2, tuner | {"pass_tokens": 20, "spoil_at": 2})
+    (both,) = launched(SCRIPT, tmp_path, 2, tuner | {"pass_tokens": 20, "spoil_at": 2})
     assert both[0]["ended"] == both[1]["ended"]
     assert "step 3" in both[0]["ended"]
     assert both[0]["weights"] == both[1]["weights"]
