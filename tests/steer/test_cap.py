@@ -191,10 +191,10 @@ def step_of(logits: Tensor, hidden: Tensor) -> Step:
     return Step(rows=[], logits={MODEL: logits}, hidden=hidden)
 
 
-def test_where_few_tokens_are_left_only_those_are_asked_for_and_nothing_else_changes() -> None:
+def test_where_few_of_many_tokens_are_left_only_those_are_asked_for_and_nothing_else_changes() -> None:
     draws = torch.Generator().manual_seed(0)
-    hidden, to_risk = torch.randn(6, 8, generator=draws), torch.randn(8, 200, generator=draws)
-    logits = Sampling(top_k=25, top_p=0.9).truncate(3 * torch.randn(6, 200, generator=draws))
+    hidden, to_risk = torch.randn(6, 8, generator=draws), torch.randn(8, 1500, generator=draws)
+    logits = Sampling(top_k=25, top_p=0.9).truncate(3 * torch.randn(6, 1500, generator=draws))
     left = logits != -torch.inf
     asked: list[Tensor] = []
     value = value_of(lambda hidden: 0.85 * torch.sigmoid(hidden @ to_risk))

@@ -12,6 +12,8 @@ from planish.steer.steer import MODEL, Adjustment, Needs, Rewind, Stage, Steer, 
 DEAD_END = "dead end"
 # Where sampling left at most this share of the vocabulary in every row, Q is asked for those tokens alone.
 FEW = 1 / 8
+# A vocabulary up to here is sooner asked as a whole than searched for what is left of it.
+SMALL = 1024
 
 
 class Value(Protocol):
@@ -115,7 +117,9 @@ def _safest(probabilities: Tensor, caps: Tensor) -> Tensor:
 
 
 def _candidates(logits: Tensor) -> Tensor | None:
-    """The tokens that are left, (B, K), filled up with others to the widest row; None where they are not few."""
+    """The tokens that are left, (B, K), filled up with others to the widest row; None where they are not few, or all are."""
+    if logits.shape[-1] <= SMALL:
+        return None
     left = logits != -torch.inf
     each = left.sum(-1)
     widest = max(1, int(each.max()))
