@@ -19,7 +19,7 @@ from planish.records.generation import Generation
 from planish.records.rule import BanRule
 from planish.records.score import Failure, Sample
 from planish.records.training import PointGap
-from planish.runs.toml import written
+from planish.runs.toml import flat, written
 from planish.text.words import words
 
 EXAMPLES = 24
@@ -110,7 +110,7 @@ def report(  # noqa: PLR0913 - a run has as many parts
         gaps=gaps,
         ended=training.ended,
         iterations=iterations,
-        settings={**_flat(settings), **given.fingerprint},
+        settings={**flat(settings.model_dump(mode="json")), **given.fingerprint},
         reproduce=reproduce(settings),
         notes=notes,
     )
@@ -139,22 +139,8 @@ def reproduce(settings: AntislopSettings) -> str:
     """The command that does the same again."""
     # What was given but is the default is left out: a run that goes on was given everything by its config.toml.
     changed = settings.model_dump(mode="json", exclude_defaults=True, exclude={"model"})
-    given = [f"--set {shlex.quote(f'{key}={written(value)}')}" for key, value in _flatten(changed).items()]
+    given = [f"--set {shlex.quote(f'{key}={written(value)}')}" for key, value in flat(changed).items()]
     return " ".join(["planish antislop", shlex.quote(settings.model), *given])
-
-
-def _flat(settings: AntislopSettings) -> dict[str, object]:
-    return _flatten(settings.model_dump(mode="json", exclude_none=True))
-
-
-def _flatten(values: dict[str, object], above: str = "") -> dict[str, object]:
-    flat: dict[str, object] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flatten(value, f"{above}{key}.")
-        elif value is not None:
-            flat[above + key] = value
-    return flat
 
 
 def _rate(slop: Slop, samples: Sequence[Sample]) -> float:

@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from planish.prove.card import model_card
 from planish.prove.report import report_html
@@ -12,7 +11,7 @@ from planish.recipes.train_settings import TrainSettings
 from planish.recipes.training import Training
 from planish.records.evidence import Evidence
 from planish.records.training import PointGap
-from planish.runs.toml import written
+from planish.runs.toml import flat, written
 
 # What is done with the model afterwards changes nothing in it.
 AFTERWARDS = {"push", "push_data", "private"}
@@ -48,7 +47,7 @@ def report(
         checks=training.checks,
         gaps=gaps,
         ended=training.ended,
-        settings={**_flat(settings.model_dump(mode="json", exclude_none=True, exclude=others)), **fingerprint},
+        settings={**flat(settings.model_dump(mode="json", exclude=others)), **fingerprint},
         reproduce=reproduce(settings),
         notes=notes,
     )
@@ -67,17 +66,7 @@ def data_card(rows: int) -> str:
 def reproduce(settings: TrainSettings) -> str:
     """The command that does the same again; where the file lay is nobody's business."""
     excluded = {"model", "data", "tuner", *AFTERWARDS}
-    changed = _flat(settings.model_dump(mode="json", exclude_defaults=True, exclude=excluded))
+    changed = flat(settings.model_dump(mode="json", exclude_defaults=True, exclude=excluded))
     given = [f"--set {shlex.quote(f'{key}={written(value)}')}" for key, value in changed.items()]
     named = [shlex.quote(Path(settings.data).name), shlex.quote(settings.model)]
     return " ".join(["planish train", settings.tuner, *named, *given])
-
-
-def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, object]:
-    flat: dict[str, object] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{above}{key}.")
-        elif value is not None:
-            flat[above + key] = value
-    return flat

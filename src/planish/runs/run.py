@@ -19,7 +19,7 @@ from planish.runs.lock import Lock
 from planish.runs.provenance import describe_attempt
 from planish.runs.rows_stage import RowsStage
 from planish.runs.secret import redact, refuse_secrets
-from planish.runs.toml import write_toml, written
+from planish.runs.toml import flat, write_toml, written
 
 
 class Run:
@@ -227,7 +227,8 @@ def _refuse_other_settings(
     folder: Path, before: Mapping[str, Any], after: Mapping[str, Any], changeable: Collection[str]
 ) -> None:
     shown_before, shown_after = (
-        _shown({key: value for key, value in settings.items() if key not in changeable}) for settings in (before, after)
+        {name: written(value) for name, value in flat(settings).items() if name.partition(".")[0] not in changeable}
+        for settings in (before, after)
     )
     differing = [
         f"{key} was {shown_before.get(key, 'not set')}, now {shown_after.get(key, 'not set')}"
@@ -239,17 +240,6 @@ def _refuse_other_settings(
             f"{folder} was started with other settings: {'; '.join(differing)}",
             "resume with the same settings, or give a new folder with --out",
         )
-
-
-def _shown(settings: Mapping[str, Any], above: str = "") -> dict[str, str]:
-    """Every setting by its dotted name, as it stands in the file."""
-    shown: dict[str, str] = {}
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            shown |= _shown(value, f"{above}{key}.")
-        else:
-            shown[above + key] = written(value)
-    return shown
 
 
 def _add_attempt(path: Path, provenance: Mapping[str, Any]) -> None:

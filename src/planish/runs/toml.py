@@ -18,6 +18,17 @@ def write_toml(values: Mapping[str, Any]) -> str:
     return "\n".join([*_table(values, ()), ""])
 
 
+def flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Every value by its dotted name; those that are None are left out."""
+    named: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            named |= flat(value, f"{above}{key}.")
+        elif value is not None:
+            named[above + key] = value
+    return named
+
+
 def written(value: object) -> str:
     """One value as it stands in the file."""
     if isinstance(value, bool):
