@@ -1,7 +1,7 @@
 """Whether what is found is so: on texts that the list was not found on, on what was planted, and where nothing is."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ DATA = Path(__file__).parents[3] / "shared" / "data"
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not DATA.is_dir(), reason="the real texts are not here")]
 
 LEAST_RATIO, LEAST_SHARE, FALSE_DISCOVERY_RATE = 5.0, 0.02, 0.05
+HALVINGS = 6
 PLANTED = (
     "breath hitched in her throat",
     "hummed with quiet energy",
@@ -79,25 +80,45 @@ def distance_from_people(shards: Sequence[Shard], rules: Sequence[BanRule], huma
     ]
 
 
-def precisions(table: pl.DataFrame, human: HumanProfile, name: str) -> tuple[float, float]:
-    """Of the first 20 and the first 100 found on half of the prompts: how many are overused on the other half too."""
-    used = pl.col("prompt").is_in(sorted(table["prompt"].unique())[::2])
+def halves_of_prompts(table: pl.DataFrame) -> Iterator[list[str]]:
+    """Every second prompt of the alphabet, then halves that are drawn."""
+    prompts = sorted(table["prompt"].unique())
+    yield prompts[::2]
+    for seed in range(1, HALVINGS):
+        yield np.random.default_rng(seed).permutation(prompts)[: len(prompts) // 2].tolist()
+
+
+def overused_again(table: pl.DataFrame, prompts: Sequence[str], human: HumanProfile) -> list[bool]:
+    """Of the first 100 found on the texts of these prompts: which are overused on all others, too."""
+    used = pl.col("prompt").is_in(prompts)
     top = Corpus.of(documents(table.filter(used))).overused(human)[:100]
-    again = np.array(distance_from_people(held(table.filter(~used)), top, human)) > 2
-    print(f"{name}: of the first 20 {again[:20].mean():.2f}, of the first {len(top)} {again.mean():.2f}")
-    return float(again[:20].mean()), float(again.mean())
+    return [z > 2 for z in distance_from_people(held(table.filter(~used)), top, human)]
 
 
-def test_what_is_overused_on_half_of_the_prompts_is_overused_on_the_other_half() -> None:
-    """Half of one model's stories are 48 texts: what stands in three of them by chance need not come again."""
+def test_what_all_models_overuse_on_half_of_the_prompts_they_overuse_on_the_other_half() -> None:
+    again = overused_again(stories(), next(halves_of_prompts(stories())), HumanProfile.bundled())
+    print(f"all models together: {np.mean(again):.2f} of the first {len(again)}")
+    assert len(again) == 100
+    assert np.mean(again) >= 0.9
+
+
+def test_what_each_model_overuses_on_half_of_its_prompts_it_overuses_on_the_other_half() -> None:
+    """Of all that is listed on several halves; a single list is short, and a half may be of other kinds of stories."""
     human, table = HumanProfile.bundled(), stories()
-    _, of_all = precisions(table, human, "all models together")
-    models = sorted(table["model"].unique())
-    each = [precisions(table.filter(pl.col("model") == model), human, model) for model in models]
-    first, every = np.mean(each, axis=0)
-    print(f"the mean model: of the first 20 {first:.3f}, of the first 100 {every:.3f}")
-    assert of_all >= 0.9
-    assert first >= 0.85
+    shares: dict[str, float] = {}
+    lengths: list[int] = []
+    for model in sorted(table["model"].unique()):
+        texts = table.filter(pl.col("model") == model)
+        each = [overused_again(texts, prompts, human) for prompts in halves_of_prompts(texts)]
+        shares[model] = float(np.mean([holds for again in each for holds in again]))
+        lengths += map(len, each)
+        of_each = ", ".join(f"{np.mean(again):.2f} of {len(again)}" if again else "none listed" for again in each)
+        print(f"{model}: {shares[model]:.3f} ({of_each})")
+    least = min(shares, key=shares.__getitem__)
+    print(f"the mean model {np.mean(list(shares.values())):.3f}, the least, {least}, {shares[least]:.3f}")
+    print(f"the lists have {np.median(lengths):.0f} entries in the median, {min(lengths)} to {max(lengths)}")
+    assert shares[least] >= 0.9
+    assert np.median(lengths) >= 10
 
 
 def test_ten_planted_phrases_are_all_found() -> None:

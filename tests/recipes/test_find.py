@@ -46,6 +46,18 @@ def test_a_folder_is_given_the_profile_and_a_list_to_ban(tmp_path: Path) -> None
     assert result.family is None
 
 
+def test_from_python_a_folder_is_given_the_page_with_words_in_context_and_the_tree(tmp_path: Path) -> None:
+    one = file_of(tmp_path, with_tics("velvet tapestry"), "one.jsonl")
+    other = file_of(tmp_path, with_tics("copper tang", seed=2), "other.jsonl")
+    out = tmp_path / "out"
+    result = planish.find_overused(one, other, out=out, processes=1, seed=7, sampling={"top_p": 0.9})
+    assert result.family is not None
+    assert (out / "family.nwk").read_text() == result.family.newick + "\n"
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "<mark>velvet tapestry</mark>" in page
+    assert f"planish find {one} {other} --set seed=7 --set sampling.top_p=0.9" in page
+
+
 def test_several_sources_have_a_folder_each_and_a_family(tmp_path: Path) -> None:
     one = file_of(tmp_path, with_tics("velvet tapestry", "hollow hum"), "one.jsonl")
     other = file_of(tmp_path, with_tics("velvet tapestry", "copper tang", seed=2), "other.jsonl")
@@ -150,11 +162,24 @@ def test_names_are_left_out_where_nobody_wants_them(tmp_path: Path) -> None:
     assert "velvet tapestry" in " ".join(listed(source, names=False))
 
 
-def test_the_three_thresholds_each_leave_something_out(tmp_path: Path) -> None:
+def test_a_list_from_few_texts_or_prompts_says_so(tmp_path: Path) -> None:
+    texts = with_tics("velvet tapestry", number=12)
+    assert found(file_of(tmp_path, texts)).notes == []
+    (note,) = found(file_of(tmp_path, texts[:11])).notes
+    assert note.startswith("texts.jsonl: the list is from 11 texts only")
+    rows = [{"text": text, "prompt": f"Story {number % 4}"} for number, text in enumerate(texts)]
+    pl.DataFrame(rows).write_parquet(tmp_path / "asked.parquet")
+    (note,) = found(str(tmp_path / "asked.parquet")).notes
+    assert note.startswith("asked.parquet: the list is from 4 prompts only")
+    assert found(file_of(tmp_path, people(11))).notes == []
+
+
+def test_the_four_thresholds_each_leave_something_out(tmp_path: Path) -> None:
     source = file_of(tmp_path, with_tics("velvet tapestry", every=6))
     assert listed(source) == ["velvet tapestry"]
     assert listed(source, least_share=0.2) == []
     assert listed(source, least_ratio=1e6) == []
+    assert (listed(source, least_prompts=10), listed(source, least_prompts=11)) == (["velvet tapestry"], [])
     rare = file_of(tmp_path, with_tics("surface", every=10, number=200), "rare.jsonl")
     strict, loose = (listed(rare, false_discovery_rate=rate, least_share=0) for rate in (1e-9, 0.3))
     assert (strict, loose) == ([], ["surface"])

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 TEXTS = "Texts"
 LISTED = "What is listed"
-REPORT, TREE = "report.html", "family.nwk"
 
 
 @dataclass(frozen=True)
@@ -76,8 +75,6 @@ def find(
     started = time.monotonic()
     _make_ready(flags.out, sources)
     found = _found(settings, flags)
-    if flags.out is not None:
-        _save(found, settings, flags.out)
     if flags.json:
         print(json.dumps(_as_json(found, index_alone=flags.index)))
     else:
@@ -107,17 +104,6 @@ def _found(settings: "FindSettings", flags: FindFlags) -> "Found":
     return run_recipe(*settings.sources, out=flags.out, listener=Progress(quiet=flags.quiet), **given)
 
 
-def _save(found: "Found", settings: "FindSettings", out: Path) -> None:
-    """What the recipe has not written already: the page, and the tree for other programs."""
-    from planish.recipes.find_report import report
-    from planish.runs.disk import explain_refusal, replace_text
-
-    with explain_refusal(out):
-        replace_text(out / REPORT, report(found, settings))
-        if found.family is not None:
-            replace_text(out / TREE, found.family.newick + "\n")
-
-
 def _as_json(found: "Found", *, index_alone: bool) -> dict[str, Any]:
     if index_alone:
         return {
@@ -133,6 +119,7 @@ def _as_json(found: "Found", *, index_alone: bool) -> dict[str, Any]:
 
 def _show(found: "Found", flags: FindFlags) -> None:
     from planish.cli.find_table import show_family, show_index, show_notes, show_profile
+    from planish.recipes.find import REPORT
 
     if flags.index:
         show_index(found.profiles)

@@ -13,10 +13,11 @@ from planish.find.human import HumanProfile
 from planish.find.languages import detect_language, function_words
 from planish.find.slop import Slop
 from planish.find.slop.candidates import count_candidates
-from planish.find.slop.discovery import overused
+from planish.find.slop.discovery import LEAST_PROMPTS, overused
 from planish.find.slop.family import compared, family
 from planish.find.slop.profile import measure
 from planish.models.bundled import slop_index_rules
+from planish.recipes.find_report import report
 from planish.recipes.find_settings import FindSettings
 from planish.recipes.find_source import Source, open_source
 from planish.records.ban_file import read_rules
@@ -30,13 +31,16 @@ from planish.text.words import words
 
 # The language is told from the texts.
 AUTO = "auto"
-PROFILE, BANS, FAMILY = "profile.json", "bans.jsonl", "family.json"
+PROFILE, BANS = "profile.json", "bans.jsonl"
+REPORT, FAMILY, TREE = "report.html", "family.json", "family.nwk"
+# A list from fewer asks for fewer than what is sure to come again.
+ENOUGH_PROMPTS = 2 * LEAST_PROMPTS
 
 
 class Found(NamedTuple):
     """A profile a source, in the order of the sources; what they have in common, where there are several; the texts.
 
-    `notes` say what was chosen automatically, and why.
+    `notes` say what was chosen automatically, and why, and of which lists one cannot be sure.
     """
 
     profiles: list[CorpusProfile]
@@ -52,8 +56,8 @@ def find(
 
     Args:
         settings: everything there is to say.
-        folder: is given what was found: a profile and a ban file, of several sources in a folder each, and the texts
-            that models wrote.
+        folder: is given what was found: a page; a profile and a ban file, of several sources in a folder each; their
+            tree; and the texts that models wrote.
         listener: is called with every event.
 
     Raises:
@@ -100,8 +104,9 @@ class _Find:
             profile, rates[source.name] = self._measure(source, human.language, lists[source.name], common)
             profiles.append(profile)
         related = family(texts, rates, self.settings.false_discovery_rate) if len(sources) > 1 else None
-        self._save(profiles, related)
-        return Found(profiles, related, [source.shards for source in sources], self.notes)
+        found = Found(profiles, related, [source.shards for source in sources], self.notes)
+        self._save(found)
+        return found
 
     def _human(self, source: Source) -> HumanProfile:
         """The people with whom a source is compared: they speak its language."""
@@ -133,7 +138,13 @@ class _Find:
         if not counts.words:
             raise DataError(f"{source.name} holds no words", "give texts, or name their column with --text-column")
         limits = settings.least_ratio, settings.false_discovery_rate
-        return overused(counts, human, *limits, allowed, names=settings.names)
+        rules = overused(counts, human, *limits, allowed, names=settings.names, least_prompts=settings.least_prompts)
+        if rules and counts.prompts < ENOUGH_PROMPTS:
+            kind = "prompts" if counts.prompts < counts.texts else "texts"
+            self.notes.append(
+                f"{source.name}: the list is from {counts.prompts} {kind} only; much of it may not come again in others"
+            )
+        return rules
 
     def _measure(
         self, source: Source, language: str, rules: Sequence[BanRule], common: Sequence[str]
@@ -166,14 +177,16 @@ class _Find:
         )
         return profile, {rate.name: rate for rate in measured.rates}
 
-    def _save(self, profiles: Sequence[CorpusProfile], related: Family | None) -> None:
+    def _save(self, found: Found) -> None:
         if self.folder is None:
             return
-        for folder, profile in zip(self.folders, profiles, strict=True):
+        for folder, profile in zip(self.folders, found.profiles, strict=True):
             _write(folder, PROFILE, profile.model_dump_json(indent=1) + "\n")
             _write(folder, BANS, "".join(rule.model_dump_json() + "\n" for rule in profile.overused))
-        if related is not None:
-            _write(self.folder, FAMILY, related.model_dump_json(indent=1) + "\n")
+        if found.family is not None:
+            _write(self.folder, FAMILY, found.family.model_dump_json(indent=1) + "\n")
+            _write(self.folder, TREE, found.family.newick + "\n")
+        _write(self.folder, REPORT, report(found, self.settings))
 
     def say(self, kind: str, stage: str, **figures: object) -> None:
         """Tell the listener that something happened."""

@@ -1,16 +1,18 @@
 """The page and the command of what was found in texts."""
 
 import shlex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from planish.find.slop.examples import examples
 from planish.prove.find_page import entries_shown, find_html
-from planish.recipes.find import Found
 from planish.recipes.find_settings import FindSettings
 from planish.runs.toml import written
 
+if TYPE_CHECKING:
+    from planish.recipes.find import Found
 
-def report(found: Found, settings: FindSettings) -> str:
+
+def report(found: "Found", settings: FindSettings) -> str:
     """The page as HTML; the texts are read once more, as far as it takes to show each entry in context."""
     shown = entries_shown(len(found.profiles))
     sources = zip(found.profiles, found.shards, strict=True)

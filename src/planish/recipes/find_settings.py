@@ -38,6 +38,8 @@ class FindSettings(EngineSettings):
     """An entry is listed when it is surely this many times as frequent as among people."""
     least_share: float = Field(default=0.02, ge=0, le=1)
     """And when at least this share of the texts has it."""
+    least_prompts: int = Field(default=6, ge=2)
+    """And when so many prompts bring it; half of them where they are few. A text without one counts as its own."""
     false_discovery_rate: float = Field(default=0.05, gt=0, lt=1)
     """How many of the listed entries may be listed by chance."""
 

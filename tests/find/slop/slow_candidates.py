@@ -15,6 +15,7 @@ def slow_candidates(samples: Sequence[Sample], least_texts: int, excused: Collec
     repeated = repeats(texts, least_texts)
     counts: Counter[Entry] = Counter()
     texts_with: Counter[Entry] = Counter()
+    prompts_with: Counter[Entry] = Counter()
     words_of: Counter[str] = Counter()
     most: dict[Entry, Tally] = {}
     for prompt, members in _by_prompt(samples).items():
@@ -26,6 +27,7 @@ def slow_candidates(samples: Sequence[Sample], least_texts: int, excused: Collec
             texts_with.update(said.keys())
             words_of[prompt] += sum(map(len, texts[number]))
         counts.update(own)
+        prompts_with.update(own.keys())
         for entry, count in own.items():
             most[entry] = max(most.get(entry, Tally(0, 0)), Tally(count, words_of[prompt]))
     common = {entry: count for entry, count in counts.items() if texts_with[entry] >= least_texts}
@@ -37,6 +39,7 @@ def slow_candidates(samples: Sequence[Sample], least_texts: int, excused: Collec
             Tally(count, total),
             Tally(count - most[entry].occurrences, total - most[entry].words),
             texts_with[entry],
+            prompts_with[entry],
         )
         for entry, count in sorted(common.items())
         if count > most[entry].occurrences and (len(entry) == 1 or entry in phrases)

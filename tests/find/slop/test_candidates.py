@@ -75,6 +75,8 @@ def test_a_corpus_in_shards_is_counted_as_a_whole(
     counts = count_candidates([TextShard(tuple(shard)) for shard in shards], share, excused)
     assert counts.candidates == slow_candidates(samples_of(documents), least_texts(len(documents), share), excused)
     assert counts.texts == len(documents)
+    asked = [document.prompt for document in documents if document.prompt.strip()]
+    assert counts.prompts == len(set(asked)) + len(documents) - len(asked)
     assert counts.words == sum(len(words(document.text)) for document in documents)
     assert counts.characters == sum(len(document.text) for document in documents)
 

@@ -106,6 +106,20 @@ def test_what_the_texts_of_one_prompt_say_is_not_listed() -> None:
     assert find_slop(samples) == []
 
 
+@pytest.mark.parametrize(("prompts", "enough"), [(4, 2), (5, 3), (9, 5), (11, 6), (12, 6), (50, 6), (100, 6)])
+def test_what_is_listed_stands_in_the_texts_of_six_prompts_or_of_half_of_few(prompts: int, enough: int) -> None:
+    """Where there are as many prompts as texts, they are documents without any."""
+    for number_with in (enough - 1, enough):
+        samples = [
+            Sample(
+                opening(f"Story {number % prompts}" if prompts < 100 else ""),
+                text + (". Zyzzyva. Zyzzyva" if number % prompts < number_with else ""),
+            )
+            for number, text in enumerate(human_texts())
+        ]
+        assert [rule.text for rule in find_slop(samples)] == ["zyzzyva"] * (number_with == enough)
+
+
 def test_a_possessive_is_the_word_itself() -> None:
     assert listed([f"{text}. Lily. Lily's. Lily’s." for text in human_texts()]) == ["lily"]
 

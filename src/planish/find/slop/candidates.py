@@ -50,14 +50,16 @@ class Tally(NamedTuple):
 class Candidate(NamedTuple):
     """An entry, how often it stands in all texts, in how many of them, and how often without the prompt that has most.
 
-    `elsewhere` leaves out all texts of the prompt in whose texts the entry stands most often: what remains is not that
-    prompt's doing.
+    `prompts` are those in whose texts it stands; each text without one counts as one of its own prompt. `elsewhere`
+    leaves out all texts of the prompt in whose texts the entry stands most often: what remains is not that prompt's
+    doing.
     """
 
     entry: Entry
     everywhere: Tally
     elsewhere: Tally
     texts: int
+    prompts: int
 
 
 class Counts(NamedTuple):
@@ -69,6 +71,7 @@ class Counts(NamedTuple):
 
     candidates: list[Candidate]
     texts: int
+    prompts: int
     words: int
     characters: int
     left_out: Mapping[str, int]
@@ -145,7 +148,8 @@ def _counted(material: Material, least_texts: int, left_out: Mapping[str, int]) 
     pool = Pool.of(frequent_entries(material, least_texts))
     counts = EntryCounts.of(material, pool, np.empty(0, np.uint64))
     found = _candidates(pool, counts, least_texts, material.words, np.empty(0, np.int64))
-    return Counts(found, material.texts, material.words, material.characters, left_out, _names(pool, counts, found))
+    sizes = material.texts, len(material.prompts.words), material.words, material.characters
+    return Counts(found, *sizes, left_out, _names(pool, counts, found))
 
 
 def _surveyed(parts: Sequence[Part], least_share: float, for_each: _ForEach) -> tuple[list[Survey], set[Entry]]:
@@ -190,9 +194,10 @@ def _counted_in_parts(
     words_of = np.zeros(len(shared), np.int64)
     np.add.at(words_of, places[places >= 0], np.concatenate([each.prompt_words for each in surveys])[places >= 0])
     texts, words, characters = (sum(sizes) for sizes in zip(*(each[:3] for each in surveys), strict=True))
+    prompts = len(np.unique(hashes)) + sum(each.unprompted for each in surveys)
     found = _candidates(pool, counts, _least_texts(texts, least_share), words, words_of)
     left_out = sum((Counter(each.left_out) for each in surveys), Counter[str]())
-    return Counts(found, texts, words, characters, left_out, _names(pool, counts, found))
+    return Counts(found, texts, prompts, words, characters, left_out, _names(pool, counts, found))
 
 
 @contextmanager
@@ -212,12 +217,12 @@ def _candidates(pool: Pool, counts: EntryCounts, least_texts: int, words: int, w
     """What of a pool stands in texts enough and of two prompts; `words_of` each prompt that parts share."""
 
     def judged(entries: Iterable[Entry], sums: Sums, kept: Numbers) -> Iterator[Candidate]:
-        most = _most(sums, words_of)
+        most, prompts = _most(sums, words_of), _prompts(sums, len(words_of))
         for entry, at in zip(entries, kept.tolist(), strict=True):
             occurrences, prompt = int(sums.occurrences[at]), divmod(int(most[at]), COUNT)
             if occurrences > prompt[0]:
                 elsewhere = Tally(occurrences - prompt[0], words - prompt[1])
-                yield Candidate(entry, Tally(occurrences, words), elsewhere, int(sums.texts[at]))
+                yield Candidate(entry, Tally(occurrences, words), elsewhere, int(sums.texts[at]), int(prompts[at]))
 
     kept = np.flatnonzero(counts.singles.texts >= least_texts)
     found = list(judged(((pool.singles[at],) for at in kept.tolist()), counts.singles, kept))
@@ -247,6 +252,11 @@ def _most(sums: Sums, words_of: Numbers) -> Numbers:
     entries, prompts = divmod(sums.shared.keys, max(len(words_of), 1))
     np.maximum.at(most, entries, sums.shared.counts * COUNT + words_of[prompts])
     return most
+
+
+def _prompts(sums: Sums, shared: int) -> Numbers:
+    """Of each entry the prompts in whose texts it stands, of which parts share so many."""
+    return sums.prompts + np.bincount(sums.shared.keys // max(shared, 1), minlength=len(sums.prompts))
 
 
 def _names(pool: Pool, counts: EntryCounts, found: Iterable[Candidate]) -> frozenset[str]:

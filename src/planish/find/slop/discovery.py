@@ -14,6 +14,10 @@ from planish.statistics.log_odds import LogOdds, log_odds
 from planish.text.entry import Entry, strings
 from planish.text.words import joined, words
 
+# What so many prompts bring comes again with others. Without the one that brings it most they are five; did none of as
+# many other prompts bring it, all five would stand on this side by a chance of 1 in 32, which is less than 5 %.
+# Source: Dixon and Mood, The statistical sign test (1946).
+LEAST_PROMPTS = 6
 # An entry with this share of its occurrences inside a longer one is only a part of that.
 MOSTLY = 0.75
 
@@ -50,6 +54,7 @@ def overused(
     whitelist: Collection[str] = (),
     *,
     names: bool = True,
+    least_prompts: int = LEAST_PROMPTS,
 ) -> list[BanRule]:
     """What is said too often, each with the reason; first what is said too often the most.
 
@@ -64,14 +69,17 @@ def overused(
         false_discovery_rate: expected share of entries on the list that are below `least_ratio`.
         whitelist: words and phrases never to be listed.
         names: whether names are listed, and phrases with a name in them: models have favourite ones.
+        least_prompts: an entry has to stand in the texts of at least so many prompts, so that it is the model's and
+            not theirs; of half, where there are fewer than twice as many.
     """
+    least_prompts = min(least_prompts, math.ceil(counts.prompts / 2))
     found = [one for one in counts.candidates if names or not _has(one.entry, counts.names)]
     scored = [_against(human, one, least_ratio) for one in found]
     rates = false_discovery_rates([odds.p for odds in scored])
     listed = {
         one.entry: _overuse(human, one, odds, float(q))
         for one, odds, q in zip(found, scored, rates, strict=True)
-        if q <= false_discovery_rate
+        if q <= false_discovery_rate and one.prompts >= least_prompts
     }
     allowed = {tuple(words(text)) for text in whitelist}
     once = _each_tic_once({entry: overuse.count for entry, overuse in listed.items()})

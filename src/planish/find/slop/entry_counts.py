@@ -49,12 +49,14 @@ class Sums(NamedTuple):
     Attributes:
         occurrences: (entries,)
         texts: (entries,) with at least one.
+        prompts: (entries,) with at least one, of those that are in this material only.
         most: (entries,) occurrences times `COUNT` plus words, of the prompt that has most and is in this material only.
         shared: occurrences for prompts that other material has too; a key is the entry times their number plus theirs.
     """
 
     occurrences: Numbers
     texts: Numbers
+    prompts: Numbers
     most: Numbers
     shared: Summed
 
@@ -64,6 +66,7 @@ class Sums(NamedTuple):
         return Sums(
             self.occurrences + other.occurrences,
             self.texts + other.texts,
+            self.prompts + other.prompts,
             np.maximum(self.most, other.most),
             Summed.of(keys, np.concatenate([self.shared.counts, other.shared.counts])),
         )
@@ -136,7 +139,10 @@ class _Tally:
         most = np.zeros(kinds, np.int64)
         np.maximum.at(most, entry_of_prompt[own], by_prompt.counts[own] * COUNT + self._prompts.words[prompt[own]])
         shared = Summed.of(entry_of_prompt[~own] * self._shared + number[~own], by_prompt.counts[~own])
-        return Sums(np.bincount(kind, minlength=kinds), np.bincount(entry, minlength=kinds), most, shared)
+        occurrences, texts_with, prompts_with = (
+            np.bincount(each, minlength=kinds) for each in (kind, entry, entry_of_prompt[own])
+        )
+        return Sums(occurrences, texts_with, prompts_with, most, shared)
 
 
 def _count_singles(material: Material, pool: Pool, tally: _Tally) -> tuple[Sums, Capitals]:

@@ -30,7 +30,8 @@ class Survey(NamedTuple):
     """The size of a part, and what is frequent in it.
 
     `left_out` counts by reason what could not be read; `prompt_words` are the running words written for each of the
-    prompts with these hashes. `frequent` is empty where the part has too few texts to say.
+    prompts with these hashes, and `unprompted` the texts written for none. `frequent` is empty where the part has too
+    few texts to say.
     """
 
     texts: int
@@ -39,6 +40,7 @@ class Survey(NamedTuple):
     left_out: Mapping[str, int]
     prompt_hashes: NDArray[np.uint64]
     prompt_words: Numbers
+    unprompted: int
     frequent: list[Entry]
 
 
@@ -56,6 +58,7 @@ def survey(part: Part, least_share: float) -> Survey:
         left_out=left_out,
         prompt_hashes=hashes,
         prompt_words=material.prompts.words[: len(hashes)],
+        unprompted=len(material.prompts.words) - len(hashes),
         frequent=frequent_entries(material, least_texts) if least_texts >= LEAST_TEXTS else [],
     )
 
