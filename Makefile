@@ -26,7 +26,7 @@ proof: .venv/installed
 	$(BIN)/pytest -m slow
 
 bench: .venv/installed
-	for claim in start decode ftpo served slop_profile whole_texts; do $(BIN)/python benchmarks/$$claim.py; done
+	for claim in start decode ftpo served sandbox slop_profile whole_texts; do $(BIN)/python benchmarks/$$claim.py; done
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -12,11 +12,17 @@ PlanishError             1    anything a user can mend
 EXTRA_OF = {
     "accelerate": "train",
     "bitsandbytes": "four-bit",
+    "componentize-py": "sandbox",
     "datasets": "train",
+    "immutabledict": "bench",
+    "langdetect": "bench",
+    "lm_eval": "bench",
+    "nltk": "bench",
     "peft": "train",
     "starlette": "serve",
     "trl": "train",
     "uvicorn": "serve",
+    "wasmtime": "sandbox",
 }
 
 

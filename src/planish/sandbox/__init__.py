@@ -1,0 +1,1 @@
+"""Runs Python that models wrote. Nothing else in planish does."""
