@@ -13,7 +13,6 @@ import torch
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from planish.errors import DataError, PlanishError
-from planish.find.instructions import CONSTRAINTS
 from planish.models.bundled import openings, slop_index_rules, writing_prompts
 from planish.models.language_model import LanguageModel
 from planish.models.tiny import tiny_llama
@@ -21,7 +20,7 @@ from planish.prove.evidence import HELD_OUT
 from planish.prove.reference import REFERENCE_TEXT
 from planish.recipes.antislop import antislop
 from planish.recipes.antislop_settings import AntislopSettings
-from planish.recipes.autoif import autoif
+from planish.recipes.autoif import CONSTRAINTS, autoif
 from planish.recipes.condition import CHEERFUL, GLOOMY, condition
 from planish.recipes.diff import diff
 from planish.recipes.outcome import Outcome
@@ -150,7 +149,7 @@ def pass_rate(model: LanguageModel, texts: Sequence[Generation]) -> float:
     passed: list[float] = []
     for text in texts:
         asked = model.decode(text.prompt_token_ids)
-        (constraint,) = [constraint for constraint in CONSTRAINTS.values() if constraint.instruction in asked]
+        (constraint,) = [constraint for constraint in CONSTRAINTS if constraint.instruction() in asked]
         passed.append(constraint.holds(text.text))
     return mean(passed)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import cycle
 
 from planish.errors import DataError
-from planish.find.instructions import CONSTRAINTS, BrokenInstructions
+from planish.find.instructions import BrokenInstructions, parse_constraint
 from planish.models.language_model import LanguageModel
 from planish.prove.collateral import drift, variety_and_length
 from planish.prove.evidence import compare, score_all, tally_scores
@@ -18,6 +18,8 @@ from planish.records.prompt_split import split_prompts
 from planish.steer.engine import Engine
 from planish.steer.sampling import Sampling
 from planish.train.dpo import train_dpo
+
+CONSTRAINTS = tuple(map(parse_constraint, ("dialogue", "question", 'at_least_lines{"count": 2}')))
 
 
 def autoif(
@@ -73,14 +75,14 @@ def autoif(
 
 def _constrained(model: LanguageModel, prompts: Sequence[Prompt]) -> Iterator[Prompt]:
     """Give the prompts the constraints in turn: in the last turn of a conversation, or as the line above the text."""
-    for prompt, constraint in zip(prompts, cycle(CONSTRAINTS.values())):
-        names = (constraint.name,)
+    for prompt, constraint in zip(prompts, cycle(CONSTRAINTS)):
+        names = (constraint.spelled,)
         if model.is_chat and prompt.messages:
             *turns, last = prompt.messages
-            asked = Message(role=last.role, content=f"{last.content} {constraint.instruction}")
+            asked = Message(role=last.role, content=f"{last.content} {constraint.instruction()}")
             yield Prompt(messages=(*turns, asked), constraints=names, source=prompt.source)
         else:
-            yield Prompt(text=f"{prompt.content} {constraint.instruction}\n", constraints=names, source=prompt.source)
+            yield Prompt(text=f"{prompt.content} {constraint.instruction()}\n", constraints=names, source=prompt.source)
 
 
 def _pairs(prompt: Prompt, answers: Sequence[Generation], broken: dict[str, float]) -> Iterator[CompletionPreference]:

@@ -117,7 +117,7 @@ def _safest(probabilities: Tensor, caps: Tensor) -> Tensor:
 
 
 def _candidates(logits: Tensor) -> Tensor | None:
-    """The tokens that are left, (B, K), filled up with others to the widest row; None where they are not few, or all are."""
+    """The tokens that are left, (B, K), filled up with others to the widest row; None where they are no few of many."""
     if logits.shape[-1] <= SMALL:
         return None
     left = logits != -torch.inf

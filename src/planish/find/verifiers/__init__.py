@@ -1,0 +1,1 @@
+"""Verifiers: programs that models write to check an instruction, and what makes them trustworthy."""
