@@ -1,15 +1,19 @@
 """What the verbs do, from Python. Importing it loads nothing heavy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from planish.errors import UsageError
 
 if TYPE_CHECKING:
+    from planish.diff.text_shifts import TextShifts
+    from planish.models.language_model import LanguageModel
+    from planish.recipes.bench import Benched
     from planish.recipes.find import Found
     from planish.recipes.outcome import Outcome
     from planish.recipes.train_settings import TrainSettings
+    from planish.records.generation import Generation
     from planish.runs.event import RunEvent
     from planish.train.estimate import Estimate
 
@@ -66,6 +70,39 @@ def find(
     return recipe(checked, None if out is None else Path(out), listener)
 
 
+def text_shifts(
+    before: "str | LanguageModel",
+    after: "str | LanguageModel",
+    texts: "str | Sequence[str | Generation]",
+    prompts: Sequence[str] | None = None,
+    *,
+    with_prompts: bool = False,
+    top: int = 5,
+) -> "TextShifts":
+    """How much likelier each token of some texts became between two models; a notebook shows the texts in colour.
+
+    Args:
+        before: a folder, a Hub id, `bundled`, `tiny`, the run that made one, or a model that is loaded already.
+        after: the other model; it must have the same tokenizer.
+        texts: one whole text or several, or generations with the prompts that they were written for.
+        prompts: a request for each text, which is then read as the answer to it.
+        with_prompts: the tokens of the prompts are compared, and shown, too.
+        top: so many of the likeliest tokens of both models are kept at each place.
+
+    Raises:
+        PlanishError: whatever the user can mend.
+    """
+    from planish.diff.text_shifts import text_shifts as compare
+    from planish.models.loading import load_model
+    from planish.recipes.made_model import made_model
+
+    first, second = (
+        load_model(made_model(model, RUNS), "auto") if isinstance(model, str) else model for model in (before, after)
+    )
+    several = [texts] if isinstance(texts, str) else texts
+    return compare(first, second, several, prompts, with_prompts=with_prompts, top=top)
+
+
 def train_model(
     model: str,
     data: str,
@@ -115,6 +152,28 @@ def _train_settings(values: dict[str, Any]) -> "TrainSettings":
     checked = TrainSettings.from_user(values)
     found = {"data": str(data_file(checked.data, RUNS)), "model": made_model(checked.model, RUNS)}
     return checked.model_copy(update=found)
+
+
+def bench(benchmark: str, model: str | None = None, out: Path | str | None = None, **settings: Any) -> "Benched":
+    """Score a model on a public benchmark by lm-evaluation-harness, every number with its interval.
+
+    Args:
+        benchmark: ifeval or hellaswag.
+        model: a folder, a Hub id, `bundled`, `tiny`, or a run that made one; None where there are `responses`.
+        out: a new folder for the numbers and the score of every row; by default nothing is kept.
+        settings: any field of `BenchSettings`, such as `against="bundled"` or `limit=100`.
+
+    Raises:
+        PlanishError: whatever the user can mend.
+    """
+    from planish.recipes.bench import BenchSettings
+    from planish.recipes.bench import bench as recipe
+    from planish.recipes.made_model import made_model
+
+    named = {"model": model, "against": settings.pop("against", None)}
+    found = {key: made_model(str(name), RUNS) for key, name in named.items() if name is not None}
+    checked = BenchSettings.from_user({"benchmark": benchmark, **found, **settings})
+    return recipe(checked, None if out is None else Path(out))
 
 
 def resume(

@@ -5,7 +5,9 @@ import typer
 from planish.cli.antislop import AntislopFlags, antislop
 from planish.cli.autoif import autoif
 from planish.cli.bans import bans
+from planish.cli.bench import BenchFlags, bench
 from planish.cli.chat import ChatFlags, chat
+from planish.cli.check import check
 from planish.cli.command import add_verb
 from planish.cli.condition import condition
 from planish.cli.demo import demo
@@ -33,6 +35,7 @@ app.command()(demo)
 add_verb(app, antislop, AntislopFlags, {"json": False, "quiet": False})
 add_verb(app, train, TrainFlags, {"dry_run": False, "json": False, "quiet": False})
 add_verb(app, find, FindFlags, {"index": False, "top": 20, "json": False, "quiet": False})
+add_verb(app, bench, BenchFlags, {"json": False, "quiet": False})
 recipe_verb(app, autoif, samples=8, max_tokens=100)
 recipe_verb(app, condition, samples=32, max_tokens=60)
 recipe_verb(app, rectify, samples=96, max_tokens=20)
@@ -49,4 +52,5 @@ add_verb(app, serve, ServeFlags, {"device": "auto", "host": "127.0.0.1", "port":
 app.command()(resume)
 app.command()(ls)
 app.command()(profile)
+app.command()(check)
 app.add_typer(bans)
