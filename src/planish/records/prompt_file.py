@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ FILE_SUFFIXES = (*JSON_LINES, ".parquet", ".txt", ".md", ".csv")
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 FORMS = "give a text file with a prompt a line, .jsonl, .parquet or the Hub id of a data set"
 
-# Each text or row with its place in the file.
-Placed = Iterator[tuple[str, str | Row]]
+# Each text or row, or why it is none, with its place in the file.
+Placed = Iterator[tuple[str, str | Row | ValueError]]
 
 
 def read_prompts(
@@ -54,7 +54,9 @@ def read_prompts(
     on_hub = _is_hub_id(source)
     name = Path(source).as_posix() if on_hub else Path(source).name
     prompts: dict[str, Prompt] = {}
-    for place, given in _hub_rows(name) if on_hub else _in_file(Path(source)):
+    for place, given in _hub_rows(name) if on_hub else rows_in_file(Path(source)):
+        if isinstance(given, ValueError):
+            raise _malformed(source, place, given) from given
         try:
             prompt = shape.prompt(given, name)
         except ValueError as error:
@@ -74,11 +76,16 @@ def _is_hub_id(source: str | Path) -> bool:
     )
 
 
-def _in_file(path: Path) -> Placed:
+def rows_in_file(path: Path, fields: Sequence[str] = PROMPT_FIELDS) -> Placed:
+    """The texts of a text file, or the rows of any other; of a table only these columns are read, if it has any.
+
+    Raises:
+        DataError: the file is not there or cannot be read.
+    """
     if path.suffix.lower() in JSON_LINES:
         return _json_rows(path)
     if path.suffix.lower() == ".parquet":
-        return _parquet_rows(path)
+        return _parquet_rows(path, fields)
     if path.suffix.lower() == ".csv" and path.is_file():
         return _csv_rows(path)
     return _texts(path)
@@ -105,10 +112,9 @@ def _json_rows(path: Path) -> Placed:
             row = from_json(line)
         except ValueError as error:
             # Where in the line: its parser takes it for a whole file.
-            raise _malformed(path, place, ValueError(str(error).replace("line 1 ", ""))) from error
-        if not isinstance(row, dict):
-            raise _malformed(path, place, ValueError("not a JSON object"))
-        yield place, row
+            yield place, ValueError(str(error).replace("line 1 ", ""))
+        else:
+            yield place, _object(row)
 
 
 def _json_array(path: Path) -> Placed:
@@ -117,9 +123,11 @@ def _json_array(path: Path) -> Placed:
     except ValueError as error:
         raise _malformed(path, "the array", error) from error
     for number, row in enumerate(rows, start=1):
-        if not isinstance(row, dict):
-            raise _malformed(path, f"entry {number}", ValueError("not a JSON object"))
-        yield f"entry {number}", row
+        yield f"entry {number}", _object(row)
+
+
+def _object(row: Any) -> Row | ValueError:
+    return row if isinstance(row, dict) else ValueError("not a JSON object")
 
 
 def _csv_rows(path: Path) -> Placed:
@@ -128,7 +136,7 @@ def _csv_rows(path: Path) -> Placed:
             yield f"row {number}", dict(row)
 
 
-def _parquet_rows(path: Path) -> Placed:
+def _parquet_rows(path: Path, fields: Sequence[str]) -> Placed:
     import polars  # costs time that other forms need not spend
 
     if not path.is_file():
@@ -138,7 +146,7 @@ def _parquet_rows(path: Path) -> Placed:
         columns = table.collect_schema().names()
         if not is_own(columns):
             # A table without prompts is refused by the names of its columns, so all are read then.
-            table = table.select([name for name in columns if name in PROMPT_FIELDS] or columns)
+            table = table.select([name for name in columns if name in fields] or columns)
         rows = (row for batch in table.collect_batches() for row in batch.iter_rows(named=True))
         for number, row in enumerate(rows, start=1):
             yield f"row {number}", row
