@@ -22,6 +22,7 @@ from planish.models.language_model import LanguageModel
 from planish.records.prompt import writing_prompt
 from planish.train import dpo, trl_loan
 from planish.train.dpo import train_dpo
+from planish.train.passes import PathSize
 from planish.train.sft import Completion, train_sft
 from planish.train.text_rows import row_passes
 from planish.train.token_pairs import TokenPair, completion_ids
@@ -68,7 +69,8 @@ def figures(tuned: Tuned) -> list[float]:
 def test_every_row_is_read_once_an_epoch_in_as_few_steps_as_there_can_be(
     tokens: list[int], step_rows: int, pass_tokens: int, processes: int
 ) -> None:
-    passes = row_passes(tokens, step_rows, pass_tokens, EPOCHS, processes, seed=0)
+    sizes = [PathSize(each, 1) for each in tokens]
+    passes = row_passes(sizes, step_rows, pass_tokens, EPOCHS, processes, seed=0)
     assert passes.steps == math.ceil(len(tokens) / step_rows)
     for epoch in range(EPOCHS):
         passes.epoch = epoch
@@ -104,6 +106,28 @@ def test_what_is_learned_is_the_same_whatever_is_read_at_once(
     assert found[0] == pytest.approx(found[2], abs=1e-5)
     assert found[1] == pytest.approx(found[2], abs=1e-5)
     assert len(set(found[0])) > 6
+
+
+def test_pairs_of_one_group_are_learned_from_in_one_step(tiny: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    grouped = [each._replace(group=f"group {number % 5}") for number, each in enumerate(PAIRS[:10])]
+    read: list[set[tuple[int, ...]]] = []
+
+    def look(_: object, inputs: dict[str, Any]) -> None:
+        texts = [
+            tuple(row[mask.bool()].tolist())
+            for row, mask in zip(inputs["input_ids"], inputs["attention_mask"], strict=True)
+        ]
+        read.append(set(texts))
+
+    look_before_each_loss(TUNERS["dpo"].trainer, look, monkeypatch)
+    settings = DPO_SETTINGS.model_copy(update={"batch_size": 4, "epochs": 2})
+    tuned = train_dpo(tiny, grouped, settings)
+    assert len(tuned.steps) == len(read) == 2 * 3
+    for number in range(5):
+        texts = {each.context + each.chosen for each in grouped if each.group == f"group {number}"}
+        assert len(texts) == 2
+        assert sum(texts <= step for step in read) == 2
+        assert sum(bool(texts & step) for step in read) == 2
 
 
 @pytest.mark.parametrize("tuner", TUNERS.values(), ids=TUNERS)

@@ -12,7 +12,7 @@ from planish.records.record import Fault, Record
 
 Side = str | tuple[Message, ...]
 # What another tool calls so need not be what is meant here.
-ASIDE = ("scores", "verifiers")
+ASIDE = ("scores", "verifiers", "group")
 
 
 class Point(Record):
@@ -81,7 +81,7 @@ class CompletionPreference(Record):
     """Two completions of one prompt, under TRL's own field names, so that any trainer can read them.
 
     Where both were written by a model, the ids are what it read and wrote: text is never tokenised again, and whether a
-    completion has an end is known.
+    completion has an end is known. Rows of one `group` are learned from in one step.
     """
 
     prompt: Side
@@ -89,6 +89,7 @@ class CompletionPreference(Record):
     rejected: Side
     scores: tuple[FiniteFloat, FiniteFloat] = (0.0, 0.0)
     verifiers: tuple[str, ...] = ()
+    group: str = ""
     prompt_ids: tuple[int, ...] = ()
     chosen_ids: tuple[int, ...] = ()
     rejected_ids: tuple[int, ...] = ()

@@ -4,7 +4,7 @@ Source: Rafailov et al., Direct Preference Optimization (2023); the likelihood t
 Preference Optimization (2024), equation 1; the normalised length: Lambert et al., Tulu 3 (2024), section 5.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +63,11 @@ class _Dpo(FiniteTrainer, LentTrainer, DPOTrainer):
         # A copy of the untrained adapter, which would be carried through every step and every checkpoint.
         adapted.adapter.delete_adapter("ref")
 
-    def collated(self, rows: Sequence[Columns]) -> dict[str, Tensor]:
+    def collated(self, rows: Sequence[Sequence[Columns]]) -> dict[str, Tensor]:
         """Some pairs as tensors; `counts` are the pairs and the tokens of their chosen sides."""
         batch = super().collated(rows)
-        batch["counts"] = torch.tensor([len(rows), sum(len(row["chosen_ids"]) for row in rows)])
+        chosen = [len(pair["chosen_ids"]) for row in rows for pair in row]
+        batch["counts"] = torch.tensor([len(chosen), sum(chosen)])
         return batch
 
     def get_batch_samples(self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device) -> Any:
@@ -112,7 +113,7 @@ def train_dpo(
     """
     settings = settings or DpoSettings()
     pairs = list(token_pairs(model, preferences))
-    rows = readable(model, [_row(pair) for pair in pairs if pair.chosen and pair.rejected])
+    rows = readable(model, [_row(group) for group in _grouped(pairs)])
     if not rows:
         raise DataError(
             f"there are no pairs to train on, of {len(pairs)} given",
@@ -131,8 +132,9 @@ def train_dpo(
             tokenizer,
         )
         ended = run_trainer(trainer, settings.save_every_min if folder else None, out_of_memory("dpo"))
-    used = f"{len(rows)} of {len(pairs)} pairs: the others have an empty side, or are longer than the model reads"
-    choices = [why, *loan_choices(model, settings), used if len(rows) < len(pairs) else ""]
+    count = sum(len(row.columns) for row in rows)
+    used = f"{count} of {len(pairs)} pairs: the others have an empty side, or are longer than the model reads"
+    choices = [why, *loan_choices(model, settings), used if count < len(pairs) else ""]
     return Tuned(adapted, steps_of(trainer), ended, [choice for choice in choices if choice])
 
 
@@ -148,7 +150,18 @@ def _loss(settings: DpoSettings) -> dict[str, Any]:
     }
 
 
-def _row(pair: TokenPair) -> TextRow:
-    context, chosen, rejected = map(list, pair)
-    columns = {"prompt_ids": context, "chosen_ids": chosen, "rejected_ids": rejected}
-    return TextRow(columns, (context + chosen, context + rejected))
+def _grouped(pairs: Iterable[TokenPair]) -> list[list[TokenPair]]:
+    """The pairs that have something on both sides, each with those of its group."""
+    groups: dict[object, list[TokenPair]] = {}
+    for number, pair in enumerate(pairs):
+        if pair.chosen and pair.rejected:
+            groups.setdefault(pair.group or number, []).append(pair)
+    return list(groups.values())
+
+
+def _row(group: Sequence[TokenPair]) -> TextRow:
+    columns = [
+        {"prompt_ids": [*pair.context], "chosen_ids": [*pair.chosen], "rejected_ids": [*pair.rejected]}
+        for pair in group
+    ]
+    return TextRow(columns, [[*pair.context, *side] for pair in group for side in (pair.chosen, pair.rejected)])

@@ -145,7 +145,7 @@ def estimate_rows(
     adapted = with_adapter(model, settings.adapter, seed, head=False)
     sizes = [PathSize(len(row) * _longest(row), 1) for row in rows]
     pass_tokens = tokens_a_pass(model, settings.pass_tokens)
-    passes = row_passes([size.tokens for size in sizes], settings.batch_size, pass_tokens, settings.epochs, 1, seed)
+    passes = row_passes(sizes, settings.batch_size, pass_tokens, settings.epochs, 1, seed)
     order = [at for at in passes if at]
     largest = max(order, key=lambda at: _tokens(at, sizes))
     ids, labels = (part.to(model.device) for part in _padded([text for at in largest for text in rows[at]]))

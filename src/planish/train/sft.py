@@ -138,4 +138,4 @@ def _completions(
 def _row(completion: Completion) -> TextRow:
     context, ids = list(completion.context), list(completion.ids)
     text = context + ids
-    return TextRow({"input_ids": text, "labels": [NOT_LEARNED] * len(context) + ids}, (text,))
+    return TextRow([{"input_ids": text, "labels": [NOT_LEARNED] * len(context) + ids}], (text,))

@@ -13,9 +13,9 @@ Columns = Mapping[str, list[int]]
 
 
 class TextRow(NamedTuple):
-    """What a trainer is given of a row, and the texts that are read of it, their prompt included."""
+    """What a trainer is given in one step: mostly a single row; and the texts that are read, their prompts included."""
 
-    columns: Columns
+    columns: Sequence[Columns]
     texts: Sequence[Sequence[int]]
 
     @property
@@ -28,8 +28,13 @@ class TextRow(NamedTuple):
         """What is read of it alone, padding included."""
         return len(self.texts) * self.longest
 
+    @property
+    def size(self) -> PathSize:
+        """What it costs, and how many rows it is."""
+        return PathSize(self.tokens, len(self.columns))
 
-class TextRows(Dataset[Columns]):
+
+class TextRows(Dataset[Sequence[Columns]]):
     """Rows, and in which order they are read."""
 
     def __init__(self, rows: Sequence[TextRow], passes: Passes) -> None:
@@ -39,7 +44,7 @@ class TextRows(Dataset[Columns]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, at: int) -> Columns:
+    def __getitem__(self, at: int) -> Sequence[Columns]:
         return self._rows[at].columns
 
     def set_epoch(self, epoch: int) -> None:
@@ -48,17 +53,21 @@ class TextRows(Dataset[Columns]):
 
     def shortest(self) -> Columns:
         """The row that is soonest read."""
-        return min(self._rows, key=lambda row: row.longest).columns
+        return min(self._rows, key=lambda row: row.longest).columns[0]
 
 
 def row_passes(
-    tokens: Sequence[int], step_rows: int, pass_tokens: int, epochs: int, processes: int, seed: int
+    sizes: Sequence[PathSize], step_rows: int, pass_tokens: int, epochs: int, processes: int, seed: int
 ) -> Passes:
-    """Passes over rows of so many tokens each, in as few steps of `step_rows` or fewer as there can be, all alike."""
-    steps = -(-len(tokens) // step_rows)
+    """Passes over rows, which are the points, in as few steps of about `step_rows` as there can be, all alike.
+
+    Where none of them belong together, no step has more.
+    """
+    rows = sum(size.points for size in sizes)
+    steps = -(-rows // step_rows)
     # All rows count the same; with a point a step each, a step of as many points as there are rows is one of `steps`.
-    sizes = [PathSize(each, points=steps) for each in tokens]
-    return Passes(sizes, len(tokens), pass_tokens, epochs, processes, seed)
+    weighed = [PathSize(size.tokens, size.points * steps) for size in sizes]
+    return Passes(weighed, rows, pass_tokens, epochs, processes, seed)
 
 
 def readable(model: LanguageModel, rows: Sequence[TextRow]) -> list[TextRow]:

@@ -17,11 +17,16 @@ FRONT = "\n"
 
 
 class TokenPair(NamedTuple):
-    """After `context`, `chosen` should be likelier than `rejected`. An end of text is taught where it is written."""
+    """After `context`, `chosen` should be likelier than `rejected`. An end of text is taught where it is written.
+
+    Pairs of one `group` are learned from in one step, of no group alone. Two texts that come in both orders after
+    different contexts should be one: a step with only one of the orders teaches to remember the texts.
+    """
 
     context: tuple[int, ...]
     chosen: tuple[int, ...]
     rejected: tuple[int, ...]
+    group: str = ""
 
 
 def token_pairs(
@@ -38,7 +43,7 @@ def token_pairs(
             case TokenPreferences():
                 yield from point_pairs(preference)
             case CompletionPreference(chosen_ids=chosen, rejected_ids=rejected) if chosen and rejected:
-                yield TokenPair(preference.prompt_ids, chosen, rejected)
+                yield TokenPair(preference.prompt_ids, chosen, rejected, preference.group)
             case CompletionPreference():
                 yield text_pair(model, preference)
             case TokenPair():
@@ -72,7 +77,7 @@ def text_pair(
         completion_ids(model, prompt, text_of(side), ended=is_whole)
         for side, is_whole in zip(sides, ended, strict=True)
     )
-    return TokenPair(tuple(model.encode(prompt)), chosen, rejected)
+    return TokenPair(tuple(model.encode(prompt)), chosen, rejected, preference.group)
 
 
 def prompt_of(preference: CompletionPreference) -> Prompt:

@@ -4,6 +4,7 @@ import copy
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,15 +48,15 @@ class LentTrainer(Trainer):
         tokenizer: "PreTrainedTokenizerBase",
     ) -> None:
         pass_tokens = tokens_a_pass(adapted.model, settings.pass_tokens)
-        tokens = [row.tokens for row in rows]
-        passes = row_passes(tokens, settings.batch_size, pass_tokens, settings.epochs, args.world_size, args.seed)
+        sizes = [row.size for row in rows]
+        passes = row_passes(sizes, settings.batch_size, pass_tokens, settings.epochs, args.world_size, args.seed)
         own: Any = args
         own.gradient_accumulation_steps = passes.passes_a_step // args.world_size
         # Every process gets as many passes as any other already.
         own.accelerator_config.even_batches = False
         # A process takes one card, however many it sees: TRL cannot share its batches out.
         own._n_gpu = min(1, args.n_gpu)
-        columns = Dataset.from_list([dict(row.columns) for row in rows])
+        columns = Dataset.from_list([dict(columns) for row in rows for columns in row.columns])
         super().__init__(adapted.adapter, args=args, train_dataset=columns, processing_class=tokenizer)
         self._rows = TextRows(rows, passes)
         # What a step has is counted over all its passes, on all processes.
@@ -69,10 +70,10 @@ class LentTrainer(Trainer):
         prepared: DataLoader[Any] = self.accelerator.prepare(loader)
         return prepared
 
-    def collated(self, rows: Sequence[Columns]) -> dict[str, Tensor]:
+    def collated(self, rows: Sequence[Sequence[Columns]]) -> dict[str, Tensor]:
         """The rows of a pass as tensors. An empty pass has some row, for processes go through the model together."""
         collate: Any = self.data_collator
-        batch: dict[str, Tensor] = collate(rows or [self._rows.shortest()])
+        batch: dict[str, Tensor] = collate([*chain.from_iterable(rows)] or [self._rows.shortest()])
         return batch
 
     def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
