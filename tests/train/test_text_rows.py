@@ -113,11 +113,8 @@ def test_pairs_of_one_group_are_learned_from_in_one_step(tiny: LanguageModel, mo
     read: list[set[tuple[int, ...]]] = []
 
     def look(_: object, inputs: dict[str, Any]) -> None:
-        texts = [
-            tuple(row[mask.bool()].tolist())
-            for row, mask in zip(inputs["input_ids"], inputs["attention_mask"], strict=True)
-        ]
-        read.append(set(texts))
+        texts = zip(inputs["input_ids"], inputs["attention_mask"], strict=True)
+        read.append({tuple(ids[mask.bool()].tolist()) for ids, mask in texts})
 
     look_before_each_loss(TUNERS["dpo"].trainer, look, monkeypatch)
     settings = DPO_SETTINGS.model_copy(update={"batch_size": 4, "epochs": 2})
