@@ -12,7 +12,7 @@ NEVER = "qzxv"
 
 def never_met(phrases: int, ngrams: int = 0, regexes: int = 0) -> list[BanRule]:
     """So many rules of each kind; their first words are neither the commonest, as in real lists, nor rare."""
-    draws = random.Random(0)  # noqa: S311 - no secret
+    draws = random.Random(0)
     words = [word for word in top_n_list("en", 20_000)[300:] if word.isalpha() and len(word) > 1]
 
     def texts(many: int) -> list[str]:

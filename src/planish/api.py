@@ -43,6 +43,34 @@ def antislop(
     return recipe(checked, folder, listener)
 
 
+def autoif(
+    model: str, out: Path | str | None = None, listener: "Callable[[RunEvent], None] | None" = None, **settings: Any
+) -> "Outcome":
+    """Teach a model to follow instructions that a program can check, from its own answers, and prove it.
+
+    Args:
+        model: a folder, a Hub id, `bundled`, `tiny`, or a run that made one.
+        out: the run's folder; a new one under `runs/` by default, and an unfinished run goes on.
+        listener: is called with every event of the run.
+        settings: any field of `AutoifSettings`, such as `samples=4` or `dpo={"beta": 0.3}`; what a preset says of a
+            model that ships is over the defaults, and these are over it.
+
+    Raises:
+        PlanishError: whatever the user can mend.
+    """
+    from planish.config import merge_settings
+    from planish.recipes.autoif import autoif as recipe
+    from planish.recipes.autoif_settings import AutoifSettings
+    from planish.recipes.made_model import made_model
+    from planish.recipes.presets import preset
+    from planish.runs.catalogue import new_run_folder
+
+    named = {"model": made_model(model, RUNS)}
+    checked = AutoifSettings.from_user(merge_settings(preset("autoif", model), settings, named))
+    folder = new_run_folder(RUNS, "autoif", model) if out is None else Path(out)
+    return recipe(checked, folder, listener)
+
+
 def find(
     *sources: Path | str,
     out: Path | str | None = None,
@@ -195,7 +223,8 @@ def resume(
     if config.get("recipe") == "train":
         refuse_until(until)
         return train_model(out=folder, listener=listener, **settings)
-    return antislop(out=folder, listener=listener, **settings, until=until or "prove")
+    recipe = autoif if config.get("recipe") == "autoif" else antislop
+    return recipe(out=folder, listener=listener, **settings, until=until or "prove")
 
 
 def refuse_until(until: str | None) -> None:

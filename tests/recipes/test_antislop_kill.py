@@ -63,7 +63,7 @@ def test_a_run_killed_at_random_points_ends_as_if_it_had_not_been(tmp_path: Path
     entered = time.monotonic()
     assert begun.wait() == 0
     duration = time.monotonic() - entered
-    draw = random.Random(0)  # noqa: S311 - when to kill is no secret
+    draw = random.Random(0)
     kills = runs = 0
     while kills < KILLS:
         runs += 1

@@ -20,7 +20,7 @@ def test_a_run_killed_at_random_points_ends_as_if_it_had_not_been(tmp_path: Path
     undisturbed = start(tmp_path / "undisturbed")
     assert undisturbed.returncode == 0, undisturbed.stderr
     calls = int(undisturbed.stdout)
-    draw = random.Random(0)  # noqa: S311 - where to kill is no secret
+    draw = random.Random(0)
     for folder in (tmp_path / "first", tmp_path / "second"):
         # What is left to do shrinks: a late number may be beyond it, and then nothing is killed.
         ended = [start(folder, draw.randint(1, calls)) for _ in range(KILLS // 2)]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from planish.statistics.diversity import moving_type_token_ratio, mtld
 
 WORDS = st.lists(st.sampled_from("abcdefgh"), max_size=60)
-LONG = [f"w{random.Random(at).paretovariate(0.8):.0f}" for at in range(40_000)]  # noqa: S311 - a text, not a secret
+LONG = [f"w{random.Random(at).paretovariate(0.8):.0f}" for at in range(40_000)]
 
 
 @given(WORDS, st.integers(1, 20))

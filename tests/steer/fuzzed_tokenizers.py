@@ -34,7 +34,7 @@ def fuzzed_model(kind: str, seed: int) -> LanguageModel:
 
     There is a special token in the middle of its vocabulary that the wrapper does not list.
     """
-    draws = random.Random(seed)  # noqa: S311 - no secret
+    draws = random.Random(seed)
     corpus = [words(draws, most=20) for _ in range(40)]
     raw = _pieces(corpus) if kind == "pieces" else _bytes(corpus, straddling=kind == "straddling")
     raw.add_special_tokens([AddedToken(UNLISTED, special=True)])

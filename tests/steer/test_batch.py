@@ -71,7 +71,7 @@ def test_a_row_writes_the_same_whoever_comes_and_goes(tiny: LanguageModel, seed:
     alone = rows()
     for row in alone:
         write(engine, [row])
-    draws = random.Random(seed)  # noqa: S311 - no secret
+    draws = random.Random(seed)
     together, batch = rows(), engine.batch()
     waiting, deserters = draws.sample(together, len(together)), []
     while waiting or batch.rows:

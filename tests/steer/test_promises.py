@@ -55,7 +55,7 @@ PATTERNS = [r"\w\W", r"\pN", r"\p{Cyrillic}+", r"[^\x00-\x7f]", r"^\s*\w", r".$"
 
 
 def draws_of(*seed: object) -> random.Random:
-    return random.Random(repr(seed))  # noqa: S311 - no secret
+    return random.Random(repr(seed))
 
 
 def prompt_of(model: LanguageModel, draws: random.Random) -> Prompt:

@@ -3,7 +3,7 @@
 import typer
 
 from planish.cli.antislop import AntislopFlags, antislop
-from planish.cli.autoif import autoif
+from planish.cli.autoif import AutoifFlags, autoif
 from planish.cli.bans import bans
 from planish.cli.bench import BenchFlags, bench
 from planish.cli.chat import ChatFlags, chat
@@ -36,7 +36,7 @@ add_verb(app, antislop, AntislopFlags, {"json": False, "quiet": False})
 add_verb(app, train, TrainFlags, {"dry_run": False, "json": False, "quiet": False})
 add_verb(app, find, FindFlags, {"index": False, "top": 20, "json": False, "quiet": False})
 add_verb(app, bench, BenchFlags, {"json": False, "quiet": False})
-recipe_verb(app, autoif, samples=8, max_tokens=100)
+add_verb(app, autoif, AutoifFlags, {"json": False, "quiet": False})
 recipe_verb(app, condition, samples=32, max_tokens=60)
 recipe_verb(app, rectify, samples=96, max_tokens=20)
 recipe_verb(app, diff, samples=4, max_tokens=200)

@@ -207,4 +207,4 @@ def _reason(error: httpx.TransportError) -> str:
 def _wait_s(attempt: int) -> float:
     """Longer each time, and not for all at the same moment."""
     longest: float = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (attempt - 1))
-    return longest * random.uniform(0.5, 1)  # noqa: S311 - no secret
+    return longest * random.uniform(0.5, 1)

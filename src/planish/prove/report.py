@@ -99,7 +99,8 @@ def report_html(  # noqa: PLR0913 - the page has as many parts
     front_of: str = "slop",
     rules: Sequence[BanRule] = (),
     examples: Sequence[Example] = (),
-    iterations: Sequence[Mapping[str, object]] = (),
+    tables: Mapping[str, Sequence[Mapping[str, object]]] | None = None,
+    sections: Mapping[str, Markup] | None = None,
     steps: Sequence["TrainingStep"] = (),
     checks: Sequence["TrainingCheck"] = (),
     gaps: Sequence["PointGap"] = (),
@@ -117,7 +118,8 @@ def report_html(  # noqa: PLR0913 - the page has as many parts
         front: slop and distance at several strengths of the adapter.
         rules: what was found, most overused first.
         examples: texts of held-out prompts.
-        iterations: a row each, with the same keys; the keys head the columns.
+        tables: by their headings; the rows of one have the same keys, which head the columns.
+        sections: further ones by their headings, as HTML that escapes what it shows.
         front_of: what each strength was to take away.
         steps: the course of the training.
         checks: what held-out points said on the way.
@@ -148,7 +150,8 @@ def report_html(  # noqa: PLR0913 - the page has as many parts
             (example.prompt, marked(example.before, example.before_hits), marked(example.after, example.after_hits))
             for example in examples
         ],
-        iterations=iterations,
+        tables={heading: rows for heading, rows in (tables or {}).items() if rows},
+        sections=sections or {},
         training=_training(steps, checks, gaps, ended),
         settings=settings,
         reproduce=reproduce,

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,13 +12,14 @@ from planish.prove.plot import FrontPoint
 from planish.prove.report import examples_of, report_html
 from planish.recipes.antislop_inputs import AntislopInputs
 from planish.recipes.antislop_settings import AntislopSettings
+from planish.recipes.reproduce import reproduce as command
 from planish.recipes.training import Training
 from planish.records.evidence import Evidence
 from planish.records.generation import Generation
 from planish.records.rule import BanRule
 from planish.records.score import Failure, Sample
 from planish.records.training import PointGap
-from planish.runs.toml import flat, written
+from planish.runs.toml import flat
 from planish.text.words import words
 
 EXAMPLES = 24
@@ -109,7 +109,7 @@ def report(  # noqa: PLR0913 - a run has as many parts
         checks=training.checks,
         gaps=gaps,
         ended=training.ended,
-        iterations=iterations,
+        tables={"Iterations": iterations},
         settings={**flat(settings.model_dump(mode="json")), **given.fingerprint},
         reproduce=reproduce(settings),
         notes=notes,
@@ -139,8 +139,7 @@ def reproduce(settings: AntislopSettings) -> str:
     """The command that does the same again."""
     # What was given but is the default is left out: a run that goes on was given everything by its config.toml.
     changed = settings.model_dump(mode="json", exclude_defaults=True, exclude={"model"})
-    given = [f"--set {shlex.quote(f'{key}={written(value)}')}" for key, value in flat(changed).items()]
-    return " ".join(["planish antislop", shlex.quote(settings.model), *given])
+    return command("antislop", [settings.model], changed)
 
 
 def _rate(slop: Slop, samples: Sequence[Sample]) -> float:

@@ -1,17 +1,17 @@
 """What a training leaves for people: the report, the model card, the card of its rows."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from planish.prove.card import model_card
 from planish.prove.report import report_html
 from planish.recipes.antislop_report import LICENCE
+from planish.recipes.reproduce import reproduce as command
 from planish.recipes.train_settings import TrainSettings
 from planish.recipes.training import Training
 from planish.records.evidence import Evidence
 from planish.records.training import PointGap
-from planish.runs.toml import flat, written
+from planish.runs.toml import flat
 
 # What is done with the model afterwards changes nothing in it.
 AFTERWARDS = {"push", "push_data", "private"}
@@ -66,7 +66,5 @@ def data_card(rows: int) -> str:
 def reproduce(settings: TrainSettings) -> str:
     """The command that does the same again; where the file lay is nobody's business."""
     excluded = {"model", "data", "tuner", *AFTERWARDS}
-    changed = flat(settings.model_dump(mode="json", exclude_defaults=True, exclude=excluded))
-    given = [f"--set {shlex.quote(f'{key}={written(value)}')}" for key, value in changed.items()]
-    named = [shlex.quote(Path(settings.data).name), shlex.quote(settings.model)]
-    return " ".join(["planish train", settings.tuner, *named, *given])
+    changed = settings.model_dump(mode="json", exclude_defaults=True, exclude=excluded)
+    return command(f"train {settings.tuner}", [Path(settings.data).name, settings.model], changed)

@@ -52,7 +52,7 @@ class Completion(NamedTuple):
 class _Sft(FiniteTrainer, LentTrainer, SFTTrainer):
     """On texts that are ids already."""
 
-    def collated(self, rows: Sequence[Columns]) -> dict[str, Tensor]:
+    def collated(self, rows: Sequence[Sequence[Columns]]) -> dict[str, Tensor]:
         """Some texts as tensors; of none, one from which nothing is learned."""
         batch = super().collated(rows)
         if not rows:

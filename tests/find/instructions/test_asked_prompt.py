@@ -10,7 +10,7 @@ CONSTRAINTS = tuple(map(parse_constraint, ("no_commas", 'at_least_words{"count":
 
 
 def seeded(seed: int) -> random.Random:
-    return random.Random(seed)  # noqa: S311 - no secret
+    return random.Random(seed)
 
 
 def test_a_conversation_is_asked_in_its_last_turn() -> None:

@@ -31,7 +31,7 @@ def pairs() -> list[tuple[str, str]]:
 def test_most_texts_do_not_follow_an_instruction_by_chance(
     kind: type[Constraint], pairs: list[tuple[str, str]]
 ) -> None:
-    draws = random.Random(0)  # noqa: S311 - no secret
+    draws = random.Random(0)
     drawn = [(kind.draw(draws, asked), written) for asked, written in pairs]
     held = [constraint.holds(written) for constraint, written in drawn if constraint]
     rate = sum(held) / len(held)

@@ -37,7 +37,7 @@ APART = [
 
 
 def seeded(seed: int) -> random.Random:
-    return random.Random(seed)  # noqa: S311 - no secret
+    return random.Random(seed)
 
 
 @pytest.mark.parametrize("spelled", TOGETHER)

@@ -22,7 +22,7 @@ LONG = ("a", ".", "(", "*a", "[a", "1,", "a?", "\"'", "- a\n", "a's", "é\u0301"
 
 
 def seeded(seed: int) -> random.Random:
-    return random.Random(seed)  # noqa: S311 - no secret
+    return random.Random(seed)
 
 
 def drawn(kind: type[Constraint], seed: int = 0) -> Constraint:

@@ -33,9 +33,14 @@ def compatible(constraints: Iterable[Constraint]) -> bool:
 
 
 def compose(
-    draws: random.Random, content: str, count: int, kinds: Sequence[type[Constraint]] = tuple(KINDS.values())
+    draws: random.Random,
+    content: str,
+    count: int,
+    kinds: Sequence[type[Constraint] | Constraint] = tuple(KINDS.values()),
 ) -> tuple[Constraint, ...]:
     """Draw so many constraints, of different kinds, that fit a prompt which says `content` and can stand together.
+
+    A kind that comes with its parameters is taken as it is.
 
     Raises:
         DataError: there are too few that can.
@@ -44,7 +49,7 @@ def compose(
     for kind in draws.sample(kinds, len(kinds)):
         if len(chosen) == count:
             break
-        constraint = kind.draw(draws, content)
+        constraint = kind if isinstance(kind, Constraint) else kind.draw(draws, content)
         if constraint and compatible([*chosen, constraint]):
             chosen.append(constraint)
     if len(chosen) < count:

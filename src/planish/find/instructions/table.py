@@ -25,7 +25,7 @@ def constraint_table() -> str:
 def _section(group: str, kinds: list[type[Constraint]]) -> Iterator[str]:
     yield from (f"## {group.capitalize()}", "", _row(_HEADER), _row(["---"] * len(_HEADER)))
     for kind in kinds:
-        example = kind.draw(random.Random(kind.name), _CONTENT)  # noqa: S311 - a draw of an example
+        example = kind.draw(random.Random(kind.name), _CONTENT)
         said = example.instruction() if example else ""
         parameters = ", ".join(f"`{field}`" for field in kind.model_fields)
         yield _row((f"`{kind.name}`", parameters, " ".join((kind.__doc__ or "").split()), said))

@@ -25,7 +25,7 @@ class Mutant(NamedTuple):
 
 def mutants(text: str, count: int, seed: int = 0) -> list[Mutant]:
     """At most so many changed texts, each another one, of as many kinds as there are; the same for the same seed."""
-    draws = random.Random(f"{seed} {text}")  # noqa: S311 - no secret
+    draws = random.Random(f"{seed} {text}")
     found: dict[str, str] = {}
     for kind in (kind for _ in range(ROUNDS) for kind in draws.sample(list(KINDS), len(KINDS))):
         if len(found) >= count:
