@@ -69,7 +69,9 @@ def autoif(settings: AutoifSettings, folder: Path, listener: Callable[[RunEvent]
     given = read_inputs(settings)
     # Where to stop is no part of it: a run that ended early goes on to its end.
     config = {**settings.model_dump(mode="json", exclude={"until"}), "fingerprint": given.fingerprint}
-    changeable = ["max_failures", "concurrency", "replay", "benchmarks", "ifeval", "hellaswag", "benchmark_limit"]
+    changeable = ["max_failures", "concurrency", "replay"]
+    is_scored = any(is_finished(folder, name) for name in settings.benchmarks)
+    changeable += [] if is_scored else ["benchmarks", "ifeval", "hellaswag", "benchmark_limit"]
     changeable += [] if is_finished(folder, "model") else ["gguf"]
     changeable += [] if is_finished(folder, "train") else ["dpo"]
     with ExitStack() as open_parts:
@@ -131,6 +133,10 @@ class _Autoif:
         judging = {"trained": asked_in_turn(queries.held_out, kinds.used, settings.judged_kinds, draws)}
         if kinds.held_out:
             judging["held out"] = asked_in_turn(queries.held_out, kinds.held_out, settings.judged_kinds, draws)
+        if not used or not all(judging.values()):
+            raise DataError(
+                "none of the kinds fits the queries, on one side of them at least", "add kinds, or give other queries"
+            )
         rows = [asked.prompt for asked in (*used, *(each for side in judging.values() for each in side))]
         self.rows["prompts"] = self.run.rows_at_once("instructions", Prompt, lambda: rows)
         return used, judging

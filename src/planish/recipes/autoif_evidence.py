@@ -2,8 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 
+from planish.errors import DataError
 from planish.find.behaviour import Behaviour
 from planish.find.refusals import Refusals
 from planish.models.language_model import LanguageModel
@@ -38,14 +40,18 @@ def lift_lines(
 def kind_lines(
     behaviour: Behaviour, judging: Mapping[str, Sequence[Asked]], before: Judged, after: Judged
 ) -> list[Evidence]:
-    """How much more often the constraints of each kind are kept because they are asked for."""
+    """How much more often the constraints of each kind are kept because they are asked for.
+
+    A kind of which every text failed has no line.
+    """
     by_kind: dict[str, list[Asked]] = defaultdict(list)
     for each in chain.from_iterable(judging.values()):
         by_kind[each.kind].append(each)
     lines = []
     for kind, asked in by_kind.items():
-        lift, _ = lift_evidence(behaviour, _judge(behaviour), asked, before, after, BY_KIND)
-        lines.append(lift.model_copy(update={"name": f"{LIFT} {kind}"}))
+        with suppress(DataError):
+            lift, _ = lift_evidence(behaviour, _judge(behaviour), asked, before, after, BY_KIND)
+            lines.append(lift.model_copy(update={"name": f"{LIFT} {kind}"}))
     return lines
 
 
@@ -82,7 +88,7 @@ def benchmarked(run: Run, settings: AutoifSettings, model: str) -> tuple[list[Ev
 
     lines: list[Evidence] = []
     notes: list[str] = []
-    for name in settings.benchmarks:
+    for name in dict.fromkeys(settings.benchmarks):
 
         def measure(name: str = name) -> list[Evidence]:
             data = {"ifeval": settings.ifeval, "hellaswag": settings.hellaswag}[name]

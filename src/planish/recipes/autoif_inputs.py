@@ -14,6 +14,7 @@ from planish.prove.reference import reference_passages
 from planish.recipes.antislop_inputs import OWN_PROMPTS
 from planish.recipes.asked_prompts import Kinds, kinds_of
 from planish.recipes.autoif_settings import AutoifSettings
+from planish.recipes.generator import SELF
 from planish.records.prompt import Message, Prompt
 from planish.records.prompt_file import read_prompts
 from planish.records.prompt_split import Split, split_prompts
@@ -53,8 +54,7 @@ def read_inputs(settings: AutoifSettings) -> AutoifInputs:
         DataError: a file is not there or is off; its line is named.
         ModelError: the model cannot be loaded.
     """
-    if settings.crossed and settings.instructions == "written":
-        raise UsageError("answers are crossed under built-in constraints only", "leave out crossed, or written")
+    _refuse_idle(settings)
     kinds = kinds_of(settings.kinds, settings.held_out_kinds)
     prompts, notes = _queries(settings)
     queries = split_prompts(prompts[: settings.limit])
@@ -66,6 +66,25 @@ def read_inputs(settings: AutoifSettings) -> AutoifInputs:
     if settings.system is not None and not model.is_chat:
         raise UsageError(f"{model.name!r} has no chat template, so nobody reads a system turn", "leave system out")
     return AutoifInputs(model, queries, kinds, reference, notes)
+
+
+def _refuse_idle(settings: AutoifSettings) -> None:
+    """Refuse settings that would do nothing beside others."""
+    is_written = settings.instructions == "written"
+    if settings.crossed and is_written:
+        raise UsageError(
+            "answers are crossed under built-in constraints only", "--set crossed=false, or leave instructions built-in"
+        )
+    if settings.generator != SELF and not is_written:
+        raise UsageError(
+            f"generator = {settings.generator!r}: nobody writes built-in constraints",
+            "--instructions written, or leave generator out",
+        )
+    for key in ("most_constraints", "near_misses", "relaxed"):
+        value, usual = getattr(settings, key), AutoifSettings.model_fields[key].default
+        if value != usual and (settings.crossed or is_written):
+            why = "answers are crossed" if settings.crossed else "instructions are written"
+            raise UsageError(f"{key} = {value} does nothing where {why}", f"leave {key} out, or --set {key}={usual}")
 
 
 def _queries(settings: AutoifSettings) -> tuple[list[Prompt], list[str]]:

@@ -24,8 +24,8 @@ def sweep(
     if not settings.betas and not settings.likelihoods:
         return []
     rows: list[Mapping[str, object]] = []
-    for beta in settings.betas or (dpo.beta,):
-        for likelihood in settings.likelihoods or (dpo.likelihood,):
+    for beta in dict.fromkeys(settings.betas or (dpo.beta,)):
+        for likelihood in dict.fromkeys(settings.likelihoods or (dpo.likelihood,)):
             name = f"sweep-{beta:g}-{likelihood:g}"
             lines = {
                 line.name: line for line in tried(name, dpo.model_copy(update={"beta": beta, "likelihood": likelihood}))
