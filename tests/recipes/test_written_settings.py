@@ -10,6 +10,7 @@ from scripted_author import CAPITALS, FIVE_WORDS, NO_COMMAS, Author, right_cases
 from planish.errors import UsageError
 from planish.find.verifiers.vetting import Vetted
 from planish.models.reply_store import ReplyStore
+from planish.recipes import written_vetting
 from planish.recipes.asking import Asker
 from planish.recipes.calls import Calls
 from planish.recipes.prompt_template import seed_instructions
@@ -142,6 +143,27 @@ def describe(request: str, number: int) -> str:
 
 def judge_same(request: str, number: int) -> str:
     return "No." if "Whisper" in request else "yes"
+
+
+class Contradicting:
+    """A model for natural language inference to which one instruction contradicts whatever is said of it."""
+
+    def __init__(self, model: str) -> None:
+        assert model == "some/model"
+
+    def contradicts(self, pairs: list[tuple[str, str]]) -> list[bool]:
+        return [instruction == NO_COMMAS for instruction, _ in pairs]
+
+
+def test_a_model_for_inference_judges_descriptions_in_place_of_the_generator(
+    tmp_path: Path, sandbox: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(written_vetting, "Inference", Contradicting)
+    told = Author({"back_translate": lambda request, number: "Something."})
+    found, author = verified(tmp_path, sandbox, told, back_translation=True, inference="some/model")
+    assert not asked(author, "judge_same")
+    rejected = {each.instruction.instruction_id for each in found.vetted if each.instruction.status == "rejected"}
+    assert rejected == {instruction_id(NO_COMMAS)}
 
 
 def test_verifiers_whose_descriptions_say_something_else_are_rejected(tmp_path: Path, sandbox: Any) -> None:

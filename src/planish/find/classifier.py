@@ -48,9 +48,9 @@ class Classifier:
     def __init__(
         self, model: str, label: str | None = None, name: str = "", device: str = "cpu", batch_size: int = 32
     ) -> None:
-        self._model, self._tokenizer = _loaded(model, device)
-        labels = [text for _, text in sorted((self._model.config.id2label or {}).items())]
-        self._label = _label(model, labels, label)
+        self._model, self._tokenizer = loaded_classifier(model, device)
+        labels = _labels(self._model)
+        self._label = len(labels) - 1 if label is None else label_number(self._model, model, label)
         self.name = name or labels[self._label].lower()
         self.version = _hash(self._model, labels[self._label])
         self._batch_size = batch_size
@@ -125,7 +125,12 @@ class Classifier:
         return probabilities[:, self._label]
 
 
-def _loaded(name: str, device: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
+def loaded_classifier(name: str, device: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
+    """A text-classification model, and its tokenizer.
+
+    Raises:
+        ModelError: it cannot be loaded, was not trained to classify, or gives no probabilities.
+    """
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     hint = "give a folder or the Hub id of a text-classification model with *.safetensors"
@@ -147,13 +152,21 @@ def _loaded(name: str, device: str) -> "tuple[PreTrainedModel, PreTrainedTokeniz
         raise ModelError(f"{name!r} cannot be moved to {device!r}: {_first_line(error)}", "use device cpu") from error
 
 
-def _label(model: str, labels: Sequence[str], wanted: str | None) -> int:
-    if wanted is None:
-        return len(labels) - 1
+def label_number(model: "PreTrainedModel", name: str, wanted: str) -> int:
+    """The number of a label, in any case.
+
+    Raises:
+        UsageError: the model, of this name, has none like it.
+    """
+    labels = _labels(model)
     for number, label in enumerate(labels):
         if label.lower() == wanted.lower():
             return number
-    raise UsageError(f"{model!r} has no label {wanted!r}", f"one of {', '.join(labels)}")
+    raise UsageError(f"{name!r} has no label {wanted!r}", f"one of {', '.join(labels)}")
+
+
+def _labels(model: "PreTrainedModel") -> list[str]:
+    return [text for _, text in sorted((model.config.id2label or {}).items())]
 
 
 def _hash(model: "PreTrainedModel", label: str) -> str:

@@ -24,7 +24,7 @@ from planish.recipes.autoif_evidence import benchmarked, collateral, control_lin
 from planish.recipes.autoif_inputs import AutoifInputs, read_inputs
 from planish.recipes.autoif_pairs import by_lot, crossed, near_misses, paired, require_pairs, without_one
 from planish.recipes.autoif_report import card, report
-from planish.recipes.autoif_settings import STAGES, AutoifSettings
+from planish.recipes.autoif_settings import BENCHMARKS, STAGES, AutoifSettings
 from planish.recipes.autoif_sweep import sweep
 from planish.recipes.generator import Generator, open_generator
 from planish.recipes.judging import judged
@@ -70,7 +70,7 @@ def autoif(settings: AutoifSettings, folder: Path, listener: Callable[[RunEvent]
     # Where to stop is no part of it: a run that ended early goes on to its end.
     config = {**settings.model_dump(mode="json", exclude={"until"}), "fingerprint": given.fingerprint}
     changeable = ["max_failures", "concurrency", "replay"]
-    is_scored = any(is_finished(folder, name) for name in settings.benchmarks)
+    is_scored = any(is_finished(folder, name) for name in BENCHMARKS)
     changeable += [] if is_scored else ["benchmarks", "ifeval", "hellaswag", "benchmark_limit"]
     changeable += [] if is_finished(folder, "model") else ["gguf"]
     changeable += [] if is_finished(folder, "train") else ["dpo"]
@@ -129,7 +129,9 @@ class _Autoif:
             return self._ask_written(self.sandbox)
         settings, queries, kinds = self.settings, self.given.queries, self.given.kinds
         draws = random.Random(settings.seed)
-        used = asked_together(queries.used, kinds.used, settings.most_constraints, draws)
+        used = []
+        if not settings.crossed:
+            used = asked_together(queries.used, kinds.used, settings.most_constraints, draws)
         judging = {"trained": asked_in_turn(queries.held_out, kinds.used, settings.judged_kinds, draws)}
         if kinds.held_out:
             judging["held out"] = asked_in_turn(queries.held_out, kinds.held_out, settings.judged_kinds, draws)
@@ -144,7 +146,8 @@ class _Autoif:
     def _ask_written(self, sandbox: Sandbox) -> tuple[list[Asked], dict[str, list[Asked]]]:
         settings, queries = self.settings, self.given.queries
         generator = self._generator()
-        every = [*queries.used, *queries.held_out]
+        # In the order of their ids every third is held out, so any beginning has some of both.
+        every = sorted([*queries.used, *queries.held_out], key=lambda prompt: prompt.id)
         written = write_instructions(
             self.run, generator.asker, generator.calls, every, sandbox, settings.written, settings.seed
         )
@@ -197,7 +200,8 @@ class _Autoif:
         found = self.run.rows_at_once("pair", CompletionPreference, make)
         require_pairs(found)
         self.rows["pairs"] = found
-        self.notes.append(f"pairs: {len(found)}, of {len(successes(answers))} answers to {len(used)} prompts")
+        asked = len({answer.prompt_id for answer in answers})
+        self.notes.append(f"pairs: {len(found)}, of {len(successes(answers))} answers to {asked} prompts")
         return found
 
     def _ranked(

@@ -4,9 +4,10 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
-from planish.errors import UsageError
+from planish.errors import DataError, MissingPackageError, UsageError
 from planish.models import bundled
 from planish.models.language_model import LanguageModel
 from planish.models.loading import load_model
@@ -14,6 +15,7 @@ from planish.prove.reference import reference_passages
 from planish.recipes.antislop_inputs import OWN_PROMPTS
 from planish.recipes.asked_prompts import Kinds, kinds_of
 from planish.recipes.autoif_settings import AutoifSettings
+from planish.recipes.bench import NEEDED
 from planish.recipes.generator import SELF
 from planish.records.prompt import Message, Prompt
 from planish.records.prompt_file import read_prompts
@@ -55,6 +57,7 @@ def read_inputs(settings: AutoifSettings) -> AutoifInputs:
         ModelError: the model cannot be loaded.
     """
     _refuse_idle(settings)
+    _require_benchmarks(settings)
     kinds = kinds_of(settings.kinds, settings.held_out_kinds)
     prompts, notes = _queries(settings)
     queries = split_prompts(prompts[: settings.limit])
@@ -85,6 +88,17 @@ def _refuse_idle(settings: AutoifSettings) -> None:
         if value != usual and (settings.crossed or is_written):
             why = "answers are crossed" if settings.crossed else "instructions are written"
             raise UsageError(f"{key} = {value} does nothing where {why}", f"leave {key} out, or --set {key}={usual}")
+
+
+def _require_benchmarks(settings: AutoifSettings) -> None:
+    """They come last: what they need is looked for now."""
+    for package in NEEDED if settings.benchmarks else ():
+        if find_spec(package) is None:
+            raise MissingPackageError(package)
+    for name in settings.benchmarks:
+        path = {"ifeval": settings.ifeval, "hellaswag": settings.hellaswag}[name]
+        if path is not None and not path.is_file():
+            raise DataError(f"{name}: there is no file {path}", "check the path")
 
 
 def _queries(settings: AutoifSettings) -> tuple[list[Prompt], list[str]]:

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from planish.errors import DataError
-from planish.find.instructions import Constraint, ask, parse_constraint
+from planish.find.instructions import Constraint, ask, parse_constraint, relaxed
 from planish.models.language_model import LanguageModel
 from planish.prove.lift import Asked
 from planish.recipes.asked_prompts import drawn
@@ -100,7 +100,7 @@ def without_one(asked: Sequence[Asked], draws: random.Random) -> dict[str, Promp
     for whole, plain, _ in asked:
         constraints = [parse_constraint(spelled) for spelled in whole.constraints]
         gone = draws.randrange(len(constraints))
-        left = [each for place, each in enumerate(constraints) if place != gone]
+        left = relaxed(constraints, gone)
         fewer[whole.id] = ask(plain, left, draws) if left else plain
     return fewer
 

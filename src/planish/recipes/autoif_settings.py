@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from planish.config import Settings
-from planish.errors import PlanishError
+from planish.errors import PlanishError, UsageError
 from planish.find.instructions import parse_constraint
 from planish.find.instructions.kinds import KINDS
 from planish.recipes.engine_settings import EngineSettings
@@ -20,6 +20,7 @@ from planish.train.pairing import PairingSettings
 Stage = Literal["instructions", "write", "pair", "train", "prove"]
 STAGES: tuple[Stage, ...] = ("instructions", "write", "pair", "train", "prove")
 Benchmark = Literal["ifeval", "hellaswag"]
+BENCHMARKS: tuple[Benchmark, ...] = ("ifeval", "hellaswag")
 
 
 def _known(spelled: str) -> str:
@@ -28,7 +29,7 @@ def _known(spelled: str) -> str:
         try:
             parse_constraint(spelled)
         except PlanishError as error:
-            raise ValueError(f"{error.message}; {error.hint}") from error
+            raise UsageError(error.message, error.hint) from error
     return spelled
 
 

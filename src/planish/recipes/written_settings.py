@@ -44,6 +44,9 @@ class WrittenSettings(Settings):
 
     back_translation: bool = False
     """Have each kept verifier put into words, and judged whether these say what the instruction says."""
+    inference: str | None = None
+    """A model for natural language inference, a folder or a Hub id, which judges that in place of the generator: what
+    does not contradict the instruction is let pass."""
     descriptions: int = Field(default=1, ge=1)
     """How often each is put into words."""
     least_agreement: float = Field(default=1.0, gt=0, le=1)

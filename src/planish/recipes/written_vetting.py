@@ -2,8 +2,9 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from planish.find.inference import Inference
 from planish.find.verifiers.back_translation import without_contradicted
 from planish.find.verifiers.judge_reply import read_yes_no
 from planish.find.verifiers.screening import screen
@@ -102,7 +103,15 @@ def back_translate(
     kept = [each for own in vetted for each in own.verifiers if each.status == "kept"]
 
     def described(some: Sequence[Verifier]) -> list[Description]:
-        return _described(asker, calls, texts, some, settings.descriptions)
+        return _compared_with(texts, _described(asker, calls, some, settings.descriptions), judge)
+
+    def judge(pairs: Sequence[tuple[str, str]]) -> list[bool | None]:
+        if inference is not None:
+            return [not contradicts for contradicts in inference.contradicts(pairs)]
+        judged = asker.ask([calls.judge_same(*pair) for pair in pairs])
+        return [read_yes_no(reply.text) for [reply] in judged]
+
+    inference = Inference(settings.inference) if settings.inference is not None and kept else None
 
     rows = rows_in_blocks(run, "back-translation", Description, kept, described, settings.block)
     said: dict[str, dict[str, list[bool | None]]] = defaultdict(lambda: defaultdict(list))
@@ -111,24 +120,24 @@ def back_translate(
     return [_compared(each, said[each.instruction.instruction_id], settings) for each in vetted]
 
 
-def _described(
-    asker: Asker, calls: Calls, texts: Mapping[str, str], verifiers: Sequence[Verifier], samples: int
-) -> list[Description]:
+def _described(asker: Asker, calls: Calls, verifiers: Sequence[Verifier], samples: int) -> list[Description]:
     replies = asker.ask([calls.back_translate(verifier.source, samples) for verifier in verifiers])
-    rows = [
+    return [
         Description(instruction_id=verifier.instruction_id, verifier_id=verifier.id, text=reply.text.strip())
         for verifier, own in zip(verifiers, replies, strict=True)
         for reply in own
     ]
+
+
+def _compared_with(
+    texts: Mapping[str, str],
+    rows: Sequence[Description],
+    judge: Callable[[Sequence[tuple[str, str]]], list[bool | None]],
+) -> list[Description]:
     told = [row for row in rows if row.text]
-    judged = asker.ask([calls.judge_same(texts[row.instruction_id], row.text) for row in told])
-    return [
-        *(row for row in rows if not row.text),
-        *(
-            row.model_copy(update={"says_the_same": read_yes_no(reply.text)})
-            for row, [reply] in zip(told, judged, strict=True)
-        ),
-    ]
+    said = judge([(texts[row.instruction_id], row.text) for row in told])
+    compared = [row.model_copy(update={"says_the_same": each}) for row, each in zip(told, said, strict=True)]
+    return [*(row for row in rows if not row.text), *compared]
 
 
 def _compared(vetted: Vetted, said: Mapping[str, Sequence[bool | None]], settings: WrittenSettings) -> Vetted:

@@ -1,17 +1,8 @@
 """Verifiers described in words by a model that sees the source alone, and compared with the instruction."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 from planish.find.verifiers.verifier import Verifier
-
-# What a model for natural language inference says of an instruction and a description.
-Label = Literal["entailment", "neutral", "contradiction"]
-
-
-def says_the_same(label: Label) -> bool:
-    """Whether a description is let pass: whatever does not contradict."""
-    return label != "contradiction"
 
 
 def without_contradicted(
