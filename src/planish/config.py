@@ -29,7 +29,8 @@ class Settings(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"]) or "settings"
-            raise UsageError(f"{key} = {first['input']!r}: {first['msg']}", f"mend {key} and run again") from error
+            what = first["msg"].removeprefix("Value error, ")
+            raise UsageError(f"{key} = {first['input']!r}: {what}", f"mend {key} and run again") from error
 
     @classmethod
     def _refuse_unknown(cls, values: Mapping[str, Any], above: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Every recipe from end to end, on a real tiny model where it is here and on a random one."""
+"""Every recipe from end to end, on a real tiny model where it is here and on a random one; autoif has tests of its own."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -20,19 +20,16 @@ from planish.prove.evidence import HELD_OUT
 from planish.prove.reference import REFERENCE_TEXT
 from planish.recipes.antislop import antislop
 from planish.recipes.antislop_settings import AntislopSettings
-from planish.recipes.autoif import CONSTRAINTS, autoif
 from planish.recipes.condition import CHEERFUL, GLOOMY, condition
 from planish.recipes.diff import diff
 from planish.recipes.outcome import Outcome
 from planish.recipes.rectify import rectify
 from planish.records.evidence import Evidence
 from planish.records.generation import Generation
-from planish.records.preference import CompletionPreference
-from planish.records.prompt import Message, Prompt, opening
+from planish.records.prompt import Prompt, opening
 from planish.records.rule import BanRule
 from planish.steer.sampling import Sampling
 from planish.text.words import is_word, words
-from planish.train.adapter import copy_of
 
 Recipe = Callable[[LanguageModel, Sequence[Prompt], int, Sampling, int], Outcome]
 
@@ -53,24 +50,21 @@ def against_itself(
 
 RECIPES: dict[str, Recipe] = {
     "antislop": slop_taken_out,
-    "autoif": autoif,
     "condition": condition,
     "rectify": rectify,
     "diff": against_itself,
 }
 PROMPTS = {
     "antislop": writing_prompts()[:12],
-    "autoif": writing_prompts()[:12],
     "condition": openings()[:12],
     "rectify": openings()[:12],
     "diff": writing_prompts()[:12],
 }
 # Samples and tokens: as few as leave something to find.
-SIZES = {"antislop": (3, 60), "autoif": (6, 60), "condition": (6, 30), "rectify": (24, 20), "diff": (2, 30)}
+SIZES = {"antislop": (3, 60), "condition": (6, 30), "rectify": (24, 20), "diff": (2, 30)}
 # The rows that a recipe finds and trains with, and those that its evidence is drawn from.
 USED = {
     "antislop": ["plain", "banned"],
-    "autoif": ["answers"],
     "condition": ["texts"],
     "rectify": ["texts"],
     "diff": [],
@@ -78,7 +72,6 @@ USED = {
 JUDGED = {"condition": ["plain", "cheerful", "gloomy"]}
 HEADLINES = {
     "antislop": "slop_per_1k_words",
-    "autoif": "constraint_pass_rate",
     "condition": f"misalignment {CHEERFUL}",
     "rectify": "negative_texts",
     "diff": "kl_per_token",
@@ -145,15 +138,6 @@ def slop_rate(rules: Sequence[str], texts: Sequence[Generation]) -> float:
     return 1000 * sum(hits(rules, text.text) for text in texts) / sum(len(words(text.text)) for text in texts)
 
 
-def pass_rate(model: LanguageModel, texts: Sequence[Generation]) -> float:
-    passed: list[float] = []
-    for text in texts:
-        asked = model.decode(text.prompt_token_ids)
-        (constraint,) = [constraint for constraint in CONSTRAINTS if constraint.instruction() in asked]
-        passed.append(constraint.holds(text.text))
-    return mean(passed)
-
-
 def kl_per_token(first: LanguageModel, second: LanguageModel, texts: Sequence[Generation]) -> float:
     divergences: list[float] = []
     for text in texts:
@@ -171,8 +155,6 @@ def headline(done: Run, texts: Sequence[Generation]) -> float:
     """The figure at the top of a recipe's table, reckoned from its rows by hand."""
     if done.name == "antislop":
         return slop_rate([rule.text for rule in done.outcome.rows["bans"] if isinstance(rule, BanRule)], texts)
-    if done.name == "autoif":
-        return pass_rate(done.model, texts)
     if done.name == "condition":
         usual = median((1 - compound(text)) / 2 for text in done.texts("texts"))
         return mean((1 - compound(text)) / 2 > usual for text in texts)
@@ -286,20 +268,6 @@ def test_models_that_spell_differently_are_not_compared(tiny: LanguageModel) -> 
         diff(tiny, other, PROMPTS["diff"], 1, Sampling(max_tokens=5))
 
 
-def test_a_chat_model_is_asked_and_trained_in_turns(tiny: LanguageModel) -> None:
-    chat = copy_of(tiny)
-    chat.tokenizer.chat_template = "{% for turn in messages %}<s>{{ turn.role }}: {{ turn.content }}{% endfor %}<s>"
-    outcome = autoif(chat, PROMPTS["autoif"], 8, Sampling(max_tokens=60))
-    answers = {text.prompt_id: text for text in outcome.rows["answers"] if isinstance(text, Generation)}
-    pairs = [pair for pair in outcome.rows["pairs"] if isinstance(pair, CompletionPreference)]
-    assert pairs
-    for pair in pairs:
-        asked = Prompt.model_validate({"messages": pair.prompt, "constraints": pair.verifiers})
-        assert chat.encode(asked) == [*answers[asked.id].prompt_token_ids]
-        assert [turn.role for turn in asked.messages or ()] == ["user"]
-        assert [turn.role for turn in pair.chosen if isinstance(turn, Message)] == ["assistant"]
-
-
 @pytest.mark.parametrize("name", ["antislop", "diff"])
 def test_the_same_seed_gives_the_same_evidence_and_another_does_not(
     name: str, tiny: LanguageModel, run_once: Callable[[str, str], Run]
@@ -307,12 +275,6 @@ def test_the_same_seed_gives_the_same_evidence_and_another_does_not(
     first = run_once("tiny", name).outcome.evidence
     assert first == run(name, tiny, seed=0).outcome.evidence
     assert first != run(name, tiny, seed=1).outcome.evidence
-
-
-def test_the_same_seed_trains_the_same_on_a_real_model(
-    stories: LanguageModel, run_once: Callable[[str, str], Run]
-) -> None:
-    assert run("autoif", stories).outcome.evidence == run_once("stories", "autoif").outcome.evidence
 
 
 @pytest.mark.parametrize("name", RECIPES)

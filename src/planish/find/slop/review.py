@@ -46,7 +46,7 @@ class Review:
     """
 
     def __init__(self, path: Path) -> None:
-        if path.suffix.lower() != LIST_SUFFIX:
+        if path.is_file() and path.suffix.lower() != LIST_SUFFIX:
             target = path.with_suffix(LIST_SUFFIX)
             raise UsageError(
                 f"{path} does not hold reasons and strengths",
