@@ -14,6 +14,7 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
 
 
 VERBS = ["antislop", "demo", "resume", "generate", "chat", "serve", "bans", "train", "find", "profile"]
+VERBS += ["autoif", "bench", "check"]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], *([verb, "--help"] for verb in VERBS)])

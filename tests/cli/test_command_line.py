@@ -16,7 +16,7 @@ from planish.records.prompt import Prompt
 from planish.records.record import read_records
 
 VERBS = ["antislop", "autoif", "condition", "rectify", "diff", "prove"]
-OTHERS = ["demo", "resume", "ls", "generate", "chat", "serve", "bans", "train", "find", "profile"]
+OTHERS = ["demo", "resume", "ls", "generate", "chat", "serve", "bans", "train", "find", "profile", "bench", "check"]
 
 
 def test_help_names_every_verb() -> None:

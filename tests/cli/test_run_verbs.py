@@ -28,7 +28,7 @@ def test_a_run_is_resumed_by_its_folder_its_name_or_as_the_latest(planish: Plani
     [
         (None, "foreign"),
         ("colour = 'red'\n", "'colour'"),
-        ("recipe = 'autoif'\nmodel = 'tiny'\n", "autoif"),
+        ("recipe = 'rectify'\nmodel = 'tiny'\n", "rectify"),
         ("not toml", "config.toml"),
         ("recipe = 'antislop'\n", "model"),
     ],

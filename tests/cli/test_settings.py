@@ -109,19 +109,16 @@ def test_an_engine_that_is_none_is_named_with_those_there_are(verb: str, planish
     assert all(word in error for word in ("lokal", "local", "vllm", "http"))
 
 
-@pytest.mark.parametrize(("verb", "models"), [("autoif", 1), ("diff", 2)])
-def test_the_engine_reaches_the_recipe(
-    verb: str, models: int, planish: Planish, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_engine_reaches_the_recipe(planish: Planish, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[EngineSettings] = []
 
     def recipe(*_: object, engine: EngineSettings) -> Outcome:
         given.append(engine)
         return Outcome([])
 
-    monkeypatch.setattr(f"planish.recipes.{verb}.{verb}", recipe)
-    assert planish(verb, *["tiny"] * models, "--engine", "vllm", "--concurrency", 3).code == 0
-    assert planish(verb, *["tiny"] * models).code == 0
+    monkeypatch.setattr("planish.recipes.diff.diff", recipe)
+    assert planish("diff", "tiny", "tiny", "--engine", "vllm", "--concurrency", 3).code == 0
+    assert planish("diff", "tiny", "tiny").code == 0
     assert given == [EngineSettings(engine="vllm", concurrency=3), EngineSettings()]
 
 

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ PAIRS = [("Do not use commas.", text) for text in ("No commas.", "Use many comma
 
 def test_a_text_contradicts_another_where_that_label_is_the_likeliest(tmp_path: Path) -> None:
     inference = Inference(saved(tmp_path, id2label=LABELS, label2id=NUMBERS))
-    head = inference._model.classifier
+    head: Any = inference._model.classifier
     with torch.no_grad():
         head.weight.zero_()
         head.bias.copy_(torch.tensor([0.0, 0.0, 1.0]))

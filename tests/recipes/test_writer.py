@@ -15,16 +15,17 @@ from fake_server import FakeServer, fake_server
 from llama_server import llama_server
 from planish.errors import DataError, ModelError, UsageError
 from planish.find.slop import Slop
-from planish.models.bundled import writing_prompts
 from planish.models.connection import Connection
 from planish.models.language_model import LanguageModel
 from planish.models.loading import load_model
 from planish.models.server_process import free_port
 from planish.models.tiny import tiny_llama
 from planish.recipes.autoif import autoif
+from planish.recipes.autoif_settings import AutoifSettings
 from planish.recipes.diff import diff
 from planish.recipes.engine_settings import EngineSettings
 from planish.recipes.outcome import Outcome
+from planish.recipes.presets import preset
 from planish.recipes.same_model import PROBES
 from planish.recipes.writer import Writer
 from planish.records.generation import Generation
@@ -277,13 +278,15 @@ def test_two_models_are_not_compared_on_one_server(tiny: LanguageModel) -> None:
 
 
 @pytest.mark.slow
-def test_answers_to_instructions_come_from_the_server_and_those_compared_do_not() -> None:
+def test_answers_to_instructions_come_from_the_server_and_those_compared_do_not(tmp_path: Path) -> None:
     pytest.importorskip("xllamacpp")
     pytest.importorskip("gguf")
     bundled = load_model("bundled")
     with llama_server(bundled) as url:
-        engine = EngineSettings(engine=url)
-        outcome = autoif(bundled, writing_prompts()[:9], 6, Sampling(max_tokens=30), engine=engine)
+        settings = AutoifSettings.from_user(
+            {**preset("autoif", "bundled"), "model": "bundled", "engine": url, "limit": 9, "samples": 6}
+        )
+        outcome = autoif(settings, tmp_path / "run")
     assert bundled.model_hash not in {text.model_hash for text in texts(outcome, "answers")}
     assert {text.model_hash for text in texts(outcome, "before")} == {bundled.model_hash}
     assert outcome.model is not None

@@ -17,6 +17,7 @@ PLAIN_NAMES = {
     "refusal_share": "texts that refuse",
     "perplexity_reference": "perplexity on human prose",
     "perplexity_conditional": "how odd the plain model finds the texts",
+    "asked_minus_not_asked": "instructions kept because they are asked for",
     "constraint_pass_rate": "instructions kept",
     "toxicity_probability": "chance of a toxic text",
     "max_toxicity": "worst toxicity of a prompt's texts",

@@ -109,7 +109,7 @@ class _Autoif:
         used, judging = self._ask()
         if last < STAGES.index("write"):
             return self._so_far()
-        answers = self._answer(used)
+        self.rows["answers"] = answers = self._answer(used)
         if last < STAGES.index("pair"):
             return self._so_far()
         pairs = self._pair(used, answers)
@@ -135,7 +135,7 @@ class _Autoif:
         judging = {"trained": asked_in_turn(queries.held_out, kinds.used, settings.judged_kinds, draws)}
         if kinds.held_out:
             judging["held out"] = asked_in_turn(queries.held_out, kinds.held_out, settings.judged_kinds, draws)
-        if not used or not all(judging.values()):
+        if not (used or settings.crossed) or not all(judging.values()):
             raise DataError(
                 "none of the kinds fits the queries, on one side of them at least", "add kinds, or give other queries"
             )

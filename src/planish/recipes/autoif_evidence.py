@@ -11,7 +11,7 @@ from planish.find.refusals import Refusals
 from planish.models.language_model import LanguageModel
 from planish.prove.collateral import drift, refusal_share, repetition, variety_and_length
 from planish.prove.evidence import HELD_OUT
-from planish.prove.lift import LIFT, Asked, Judged, lift_evidence
+from planish.prove.lift import Asked, Judged, lift_evidence
 from planish.prove.reference import perplexity_reference
 from planish.recipes.autoif_settings import AutoifSettings
 from planish.records.evidence import Evidence
@@ -20,7 +20,7 @@ from planish.runs.run import Run
 
 # Kinds that were learned from, and kinds that were not.
 GROUPS = {"trained": HELD_OUT, "held out": "held-out prompts, kinds not learned from"}
-BY_KIND = "held-out prompts, each kind alone"
+BY_KIND = "held-out prompts, asked minus not asked, each kind"
 CONTROL = "control: the sides of all pairs drawn by lot"
 # A control may move the lift by so much: half of what a training has to.
 CONTROL_MARGIN = 0.05
@@ -51,7 +51,7 @@ def kind_lines(
     for kind, asked in by_kind.items():
         with suppress(DataError):
             lift, _ = lift_evidence(behaviour, _judge(behaviour), asked, before, after, BY_KIND)
-            lines.append(lift.model_copy(update={"name": f"{LIFT} {kind}"}))
+            lines.append(lift.model_copy(update={"name": kind}))
     return lines
 
 
