@@ -1,4 +1,4 @@
-"""Every recipe from end to end, on a real tiny model where it is here and on a random one; autoif has tests of its own."""
+"""Every recipe from end to end, on a real tiny model where it is here and on a random one; autoif has its own."""
 
 import re
 from collections.abc import Callable, Sequence

@@ -1,6 +1,6 @@
 import pytest
 
-from planish.find.verifiers.back_translation import says_the_same, without_contradicted
+from planish.find.verifiers.back_translation import without_contradicted
 from planish.find.verifiers.verifier import Verifier
 
 ONE, TWO = (
@@ -33,9 +33,3 @@ def test_a_verifier_stays_where_its_descriptions_say_what_its_instruction_says(
 def test_what_was_rejected_before_keeps_its_reason() -> None:
     before = ONE.rejected("constant", "it always says True")
     assert without_contradicted([before], {before.id: [False]}) == [before]
-
-
-def test_only_a_contradiction_says_something_else() -> None:
-    assert says_the_same("entailment")
-    assert says_the_same("neutral")
-    assert not says_the_same("contradiction")
