@@ -162,6 +162,17 @@ def test_halves_of_characters_reach_no_file() -> None:
         assert asked(server, request())[0].text == "a\ufffdb"
 
 
+def test_a_server_that_answers_nothing_is_at_fault_and_one_that_answered_once_is_not() -> None:
+    draws = [*request(samples=40).draws()]
+    with chat_server(parrot, usual=404) as server, pytest.raises(ModelError, match="answers none of the first") as told:
+        list(endpoint(server).replies(draws))
+    assert "404" in told.value.message
+    assert "/v1/chat/completions" in told.value.hint
+    with chat_server(parrot, faults=[None], usual=404) as server:
+        replies = list(endpoint(server, concurrency=1).replies(draws))
+    assert [reply.status for reply in replies] == ["ok", *["failed"] * 39]
+
+
 def test_a_server_that_dies_is_no_failure_of_what_it_was_asked() -> None:
     with chat_server(parrot, faults=[None, "die"]) as server:
         answers = endpoint(server, concurrency=1).replies([*request("a", samples=3).draws()])

@@ -16,6 +16,8 @@ CHAT = "/v1/chat/completions"
 # Servers that go on writing where a last turn of the assistant ends, by what they call themselves; any other would
 # answer such a turn, and may refuse what it does not know.
 PREFILLING = ("vllm", "llamacpp")
+# When so many replies have failed and none has come, the server is at fault and not what it is asked.
+HOPELESS = 16
 
 
 class ChatEndpoint:
@@ -64,22 +66,35 @@ class ChatEndpoint:
         """A reply to each draw, as they come; a draw that the server fails to answer is a failed one.
 
         Raises:
-            ModelError: the server cannot be reached, at the beginning or any more, or has no such model.
+            ModelError: the server cannot be reached, at the beginning or any more, has no such model, or answers
+                nothing at all.
         """
         self._require_models({draw.request.model for draw in draws})
+        failures: int | None = 0
         is_cancelled = Event()
         with ThreadPoolExecutor(self._concurrency, thread_name_prefix="planish-asking") as pool:
             try:
                 asked = [pool.submit(self._reply, draw, is_cancelled) for draw in draws]
                 for done in as_completed(asked):
                     reply = done.result()
-                    if reply.status == "failed":
+                    if reply.status == "ok":
+                        failures = None
+                    else:
                         self.served()  # that of a server which is gone says nothing about its draw
+                        failures = None if failures is None else failures + 1
+                        self._require_hope(failures, reply.error)
                     yield reply
             except BaseException:
                 is_cancelled.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+
+    def _require_hope(self, failures: int | None, error: str) -> None:
+        if failures == HOPELESS:
+            raise ModelError(
+                f"{self._connection.url} answers none of the first {HOPELESS} requests: {error}",
+                f"check that the server has {CHAT}",
+            )
 
     def _require_models(self, models: set[str]) -> None:
         served = self.served()
