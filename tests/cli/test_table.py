@@ -1,6 +1,6 @@
 import pytest
 
-from planish.cli.table import show_evidence
+from planish.cli.table import show_evidence, show_tables
 from planish.prove.evidence import compare
 from planish.recipes.outcome import Outcome
 from planish.records.evidence import Evidence
@@ -54,3 +54,11 @@ def test_a_name_that_is_too_long_is_still_whole(
 def line(name: str, before: float, after: float, group: str = "held-out prompts") -> Evidence:
     sides = ({str(number): [(figure * (1 + 0.1 * number), 1.0)] for number in range(120)} for figure in (before, after))
     return compare(name, "", "", *sides, better="lower", group=group)
+
+
+def test_further_tables_are_shown_with_their_headings_and_nothing_in_them_is_markup(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show_tables(Outcome([], tables={"Other [red]trainings": [{"beta": "0.1", "[b]lift": 0.3456}]}))
+    shown = capsys.readouterr().out
+    assert all(text in shown for text in ("Other [red]trainings", "beta", "[b]lift", "0.1", "0.346"))

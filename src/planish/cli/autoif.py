@@ -91,7 +91,7 @@ def autoif(flags: AutoifFlags, model: Model) -> None:
 
 def run_autoif(settings: "AutoifSettings", out: Path | None, *, as_json: bool, quiet: bool) -> None:
     """Start a run or go on with one, and show what came of it."""
-    from planish.cli.table import show_evidence
+    from planish.cli.table import show_evidence, show_tables
 
     folder, outcome = start_run(run_recipe, "autoif", settings, out, quiet=quiet)
     if as_json:
@@ -99,6 +99,7 @@ def run_autoif(settings: "AutoifSettings", out: Path | None, *, as_json: bool, q
         return
     if outcome.evidence:
         show_evidence(outcome)
+        show_tables(outcome)
         print(f"\nreport: {folder / 'report.html'}")
     else:
         print("\n".join([*outcome.notes, f"run: {folder}"]))

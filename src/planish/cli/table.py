@@ -37,6 +37,20 @@ def show_evidence(outcome: "Outcome") -> None:
         console.print(escape(note))
 
 
+def show_tables(outcome: "Outcome") -> None:
+    """Print the further tables of a recipe."""
+    console = Console(highlight=False)
+    for heading, rows in outcome.tables.items():
+        table = Table(box=None, pad_edge=False, title=escape(heading), title_justify="left", title_style="bold")
+        for place, column in enumerate(rows[0]):
+            table.add_column(escape(column), justify="right" if place else "left", overflow="fold")
+        for row in rows:
+            cells = (number(cell) if isinstance(cell, float) else escape(str(cell)) for cell in row.values())
+            table.add_row(*cells)
+        console.print()
+        console.print(table)
+
+
 def show_rules(outcome: "Outcome") -> None:
     """Print what a recipe that ended early has found."""
     from planish.records.rule import BanRule

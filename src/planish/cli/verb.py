@@ -137,7 +137,8 @@ def print_json(outcome: "Outcome", **more: str) -> None:
     evidence = [line.model_dump() for line in outcome.evidence]
     if outcome.adapter is not None:
         more |= {"model": str(outcome.adapter.parent), "adapter": str(outcome.adapter)}
-    print(json.dumps({"evidence": evidence, "notes": [*outcome.notes], **more}))
+    tables = {"tables": dict(outcome.tables)} if outcome.tables else {}
+    print(json.dumps({"evidence": evidence, "notes": [*outcome.notes], **tables, **more}))
 
 
 def quieten_libraries() -> None:

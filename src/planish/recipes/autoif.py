@@ -285,8 +285,14 @@ class _Autoif:
             (folder / "README.md").write_text(card(settings, evidence), encoding="utf-8")
 
         folder = self.run.folder("model", save)
-        evidence += self._benchmarked(folder)
+        scores, notes = benchmarked(self.run, settings, adapter)
+        evidence += scores
+        self.notes += notes
         self.rows |= {"before": before.asked, "after": after.asked, "evidence": evidence}
+        tables: dict[str, Sequence[Mapping[str, object]]] = {
+            "Where everything went": [row.model_dump() for row in self.funnel],
+            "Other trainings": tried,
+        }
         page = report(
             settings,
             self.given.fingerprint,
@@ -295,13 +301,21 @@ class _Autoif:
             f"{len(self.given.queries.held_out)} held out",
             examples=_examples(judging["trained"], before.asked, after.asked),
             training=read_training(adapter.parent),
-            tables={"Where everything went": [row.model_dump() for row in self.funnel], "Other trainings": tried},
+            tables=tables,
             shifts=text_shifts(model, tuned, before.asked[:SHIFTED_TEXTS]).html(),
             notes=self.notes,
         )
         self.run.file("report.html", page)
         self.run.finish()
-        return Outcome(evidence, tuned, self.rows, self.notes, folder=self.run.path, adapter=folder / ADAPTER)
+        return Outcome(
+            evidence,
+            tuned,
+            self.rows,
+            self.notes,
+            folder=self.run.path,
+            adapter=folder / ADAPTER,
+            tables={heading: rows for heading, rows in tables.items() if rows},
+        )
 
     def _judged_texts(self, stage: str, model: LanguageModel, judging: Mapping[str, Sequence[Asked]]) -> Judged:
         engine = Engine(model, sampling=self.settings.sampling)
@@ -344,7 +358,7 @@ class _Autoif:
         dpo: DpoSettings,
     ) -> list[Evidence]:
         """What another training on the same pairs comes to."""
-        adapted, _ = self._train(name, pairs, dpo)
+        adapted, adapter = self._train(name, pairs, dpo)
         tuned = adapted.merged()
         texts = self._judged_texts(f"{name}-after", tuned, judging)
 
@@ -352,14 +366,8 @@ class _Autoif:
             lines = lift_lines(self.behaviour, {"trained": judging["trained"]}, before, texts)
             return [*lines, *collateral(self.given.model, tuned, before, texts, self.given.reference)]
 
-        return self.run.rows_at_once(f"{name}-evidence", Evidence, measure)
-
-    def _benchmarked(self, model: Path) -> list[Evidence]:
-        if not self.settings.benchmarks:
-            return []
-        lines, notes = benchmarked(self.run, self.settings, str(model))
-        self.notes += notes
-        return lines
+        lines = self.run.rows_at_once(f"{name}-evidence", Evidence, measure)
+        return [*lines, *benchmarked(self.run, self.settings, adapter, name)[0]]
 
     # What all stages share.
 

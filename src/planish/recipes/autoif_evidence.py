@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
+from pathlib import Path
 
 from planish.errors import DataError
 from planish.find.behaviour import Behaviour
@@ -77,8 +78,16 @@ def collateral(
     ]
 
 
-def benchmarked(run: Run, settings: AutoifSettings, model: str) -> tuple[list[Evidence], list[str]]:
-    """Both models on public benchmarks, by lm-evaluation-harness.
+def benchmarked(
+    run: Run, settings: AutoifSettings, adapter: Path, training: str = ""
+) -> tuple[list[Evidence], list[str]]:
+    """The model without an adapter and with it on public benchmarks, by lm-evaluation-harness.
+
+    Args:
+        run: is open.
+        settings: which, and their rows.
+        adapter: its folder.
+        training: what the adapter comes from, where it is not the one that is kept.
 
     Raises:
         MissingPackageError: it is not installed.
@@ -89,24 +98,26 @@ def benchmarked(run: Run, settings: AutoifSettings, model: str) -> tuple[list[Ev
     lines: list[Evidence] = []
     notes: list[str] = []
     for name in dict.fromkeys(settings.benchmarks):
+        stage = "-".join(filter(None, (training, name)))
 
-        def measure(name: str = name) -> list[Evidence]:
+        def measure(name: str = name, stage: str = stage) -> list[Evidence]:
             data = {"ifeval": settings.ifeval, "hellaswag": settings.hellaswag}[name]
             found = bench(
                 BenchSettings(
                     benchmark=name,
-                    model=model,
+                    model=settings.model,
+                    adapter=adapter,
                     against=settings.model,
                     data=data,
                     limit=settings.benchmark_limit,
                     device=settings.device,
                 )
             )
-            run.file(f"{name}.txt", "".join(f"{note}\n" for note in found.notes))
+            run.file(f"{stage}.txt", "".join(f"{note}\n" for note in found.notes))
             return list(found.evidence)
 
-        lines += run.rows_at_once(name, Evidence, measure)
-        notes += [f"{name}: {note}" for note in (run.path / f"{name}.txt").read_text(encoding="utf-8").splitlines()]
+        lines += run.rows_at_once(stage, Evidence, measure)
+        notes += [f"{name}: {note}" for note in (run.path / f"{stage}.txt").read_text(encoding="utf-8").splitlines()]
     return lines, notes
 
 

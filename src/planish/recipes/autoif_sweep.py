@@ -7,8 +7,9 @@ from planish.recipes.autoif_settings import SweepSettings
 from planish.records.evidence import Evidence
 from planish.train.dpo import DpoSettings
 
-# The columns: of these figures what the tuned model has.
+# The columns: of these figures what the tuned model has, and of the benchmarks' where they are asked for.
 FIGURES = (LIFT, PASS_RATE, "perplexity_reference", "kl_per_token", "distinct_2", "words_per_text")
+BENCHMARKS = ("ifeval_average", "hellaswag_acc", "hellaswag_acc_norm")
 
 
 def sweep(
@@ -27,12 +28,12 @@ def sweep(
     for beta in dict.fromkeys(settings.betas or (dpo.beta,)):
         for likelihood in dict.fromkeys(settings.likelihoods or (dpo.likelihood,)):
             name = f"sweep-{beta:g}-{likelihood:g}"
-            lines = {
-                line.name: line for line in tried(name, dpo.model_copy(update={"beta": beta, "likelihood": likelihood}))
-            }
+            told = dpo.model_copy(update={"beta": beta, "likelihood": likelihood})
+            lines = {line.name: line for line in tried(name, told)}
+            shown = [lines[figure] for figure in (*FIGURES, *BENCHMARKS) if figure in lines]
             if not rows:
-                rows.append(_row("before", "", {figure: lines[figure].before for figure in FIGURES}))
-            rows.append(_row(f"{beta:g}", f"{likelihood:g}", {figure: lines[figure].after for figure in FIGURES}))
+                rows.append(_row("before", "", {line.name: line.before for line in shown}))
+            rows.append(_row(f"{beta:g}", f"{likelihood:g}", {line.name: line.after for line in shown}))
     return rows
 
 

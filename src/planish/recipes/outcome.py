@@ -28,6 +28,8 @@ class Outcome:
     """The trained adapter alone, for `PeftModel.from_pretrained`."""
     head: ValueHead | None = None
     """What a cap foresees by, where the recipe fits one."""
+    tables: Mapping[str, Sequence[Mapping[str, object]]] = field(default_factory=dict)
+    """Further tables by their headings; the rows of one have the same keys, which head the columns."""
 
     def save(self, folder: Path) -> None:
         """Write all of it.
