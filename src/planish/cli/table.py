@@ -41,13 +41,13 @@ def show_tables(outcome: "Outcome") -> None:
     """Print the further tables of a recipe."""
     console = Console(highlight=False)
     for heading, rows in outcome.tables.items():
-        table = Table(box=None, pad_edge=False, title=escape(heading), title_justify="left", title_style="bold")
+        table = Table(box=None, pad_edge=False)
         for place, column in enumerate(rows[0]):
             table.add_column(escape(column), justify="right" if place else "left", overflow="fold")
         for row in rows:
             cells = (number(cell) if isinstance(cell, float) else escape(str(cell)) for cell in row.values())
             table.add_row(*cells)
-        console.print()
+        console.print(f"\n[bold]{escape(heading)}[/]")
         console.print(table)
 
 
