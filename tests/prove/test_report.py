@@ -86,7 +86,7 @@ def full(text: str, count: int) -> Page:
         front=[FrontPoint(0.5, 8.7, 7.4, 9.9, 0.041), FrontPoint(1, 3.4, 2.7, 4.1, 0.114)],
         rules=[*RULES, BanRule(text=text, reason=text)],
         examples=[Example(text, f"{text}.", f"{text}!", [Span(0, len(text), text)], [])] * count,
-        tables={text: [{"iteration": 1, text: 0.5}]},
+        tables={"Iterations": [{"iteration": 1, text: 0.5}], text: [{text: text}]},
         steps=[STEP],
         checks=[CHECK],
         gaps=[gap(text)],

@@ -55,7 +55,7 @@ def test_from_python_a_folder_is_given_the_page_with_words_in_context_and_the_tr
     assert (out / "family.nwk").read_text() == result.family.newick + "\n"
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "<mark>velvet tapestry</mark>" in page
-    assert f"planish find {one} {other} --set seed=7 --set sampling.top_p=0.9" in page
+    assert f"planish find {one} {other} --set sampling.top_p=0.9 --set seed=7" in page
 
 
 def test_several_sources_have_a_folder_each_and_a_family(tmp_path: Path) -> None:
