@@ -73,7 +73,7 @@ def test_it_serves_within_the_block_and_nothing_is_left_after_it(tmp_path: Path)
         assert process.is_alive()
         assert all(map(runs, pids(tmp_path)))
     assert not process.is_alive()
-    assert not any(map(runs, pids(tmp_path)))
+    assert eventually(lambda: not any(map(runs, pids(tmp_path))))
     assert "a line of its log" in (tmp_path / "log").read_text()
 
 
@@ -81,13 +81,13 @@ def test_it_serves_within_the_block_and_nothing_is_left_after_it(tmp_path: Path)
 def test_it_is_stopped_however_the_block_ends(error: type[BaseException], tmp_path: Path) -> None:
     with pytest.raises(error), server(tmp_path):
         raise error
-    assert not any(map(runs, pids(tmp_path)))
+    assert eventually(lambda: not any(map(runs, pids(tmp_path))))
 
 
 def test_stopping_twice_is_stopping_once(tmp_path: Path) -> None:
     with server(tmp_path) as process:
         process.stop()
-        assert not any(map(runs, pids(tmp_path)))
+        assert eventually(lambda: not any(map(runs, pids(tmp_path))))
 
 
 def test_what_handled_sigterm_before_handles_it_after(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_server_that_never_answers_is_stopped(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="2 s"):
         process.__enter__()
     assert not process.is_alive()
-    assert not any(map(runs, pids(tmp_path)))
+    assert eventually(lambda: not any(map(runs, pids(tmp_path))))
 
 
 def test_a_death_in_the_block_is_seen(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_where_nobody_answers_one_of_ours_is_started_and_stopped(tmp_path: Path)
     with reach(f"http://127.0.0.1:{port}", server_command(port, tmp_path), tmp_path / "log") as ours:
         assert ours is not None
         assert ours.is_alive()
-    assert not any(map(runs, pids(tmp_path)))
+    assert eventually(lambda: not any(map(runs, pids(tmp_path))))
 
 
 @pytest.mark.parametrize(
