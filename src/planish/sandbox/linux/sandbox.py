@@ -20,7 +20,7 @@ from planish.sandbox.linux.landlock import landlock_version
 from planish.sandbox.linux.seccomp import MACHINES, has_filters, this_machine
 from planish.sandbox.reply import printable, read_reply
 
-FEWEST_SERVERS, MOST_SERVERS = 2, 8
+MOST_SERVERS = 8
 # A server may be lost by no fault of the job that it had; one that loses two is at fault.
 TRIES = 2
 # A new server may be lost before it is ready, where a machine is short of memory.
@@ -71,7 +71,8 @@ class LinuxSandbox:
         Raises:
             PlanishError: a server does not start, or cannot confine a process here.
         """
-        many = min(max(FEWEST_SERVERS, len(os.sched_getaffinity(0))), MOST_SERVERS)
+        # One more than there are cores: a server waits whenever the host speaks with it.
+        many = min(len(os.sched_getaffinity(0)) + 1, MOST_SERVERS)
         self._threads = ThreadPoolExecutor(many, thread_name_prefix="planish-sandbox")
         try:
             for server in self._threads.map(lambda _: self._ready(), range(many)):
